@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +49,7 @@ class Answer:
         """The numbers, in the order of the cells."""
         return self.table["value"].to_numpy()
 
-    def on(self, index: pd.MultiIndex) -> Answer:
+    def on(self, index: pd.Index[Any]) -> Answer:
         """This answer on the cells of *index*, NaN where it has none: how two answers are lined up."""
         return self if self.table.index.equals(index) else Answer(self.table.reindex(index))
 

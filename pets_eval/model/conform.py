@@ -131,7 +131,7 @@ def schema_from_json(value: Mapping[str, Any], *, where: str) -> Schema:
     unit = value.get("unit", "record")
     rows = _count(value, "rows", None, where)
     most = _count(value, "max-rows-per-unit", 1, where)
-    if unit != "record" and unit not in done:
+    if not isinstance(unit, str) or (unit != "record" and unit not in done):
         raise PetsEvalError(f"{where}: the unit of privacy {str(unit)!r} is not a column{near(unit, done)}")
     return Schema(columns=done, unit=unit, rows=rows, max_rows_per_unit=most or 1, constraints=rules)
 
@@ -221,6 +221,8 @@ def _count(value: Mapping[str, Any], key: str, default: int | None, where: str) 
 
 def _number(value: Any, kind: str, where: str) -> float:
     if kind == "date":
+        if isinstance(value, datetime.datetime):
+            value = value.date()
         if isinstance(value, datetime.date):
             return float((value - _EPOCH).days)
         try:
@@ -229,4 +231,7 @@ def _number(value: Any, kind: str, where: str) -> float:
             raise PetsEvalError(f"{where} must be ISO dates (YYYY-MM-DD)") from None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise PetsEvalError(f"{where} must be numbers")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise PetsEvalError(f"{where} must be numbers below 1e308") from None

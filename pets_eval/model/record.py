@@ -37,7 +37,7 @@ class ScoreRow(Strict):
     def of(score: Score) -> ScoreRow:
         """From the value in memory. Infinite ends of an interval are kept as null, said in `note`."""
         e = score.estimate
-        note = e.note or ("infinite" if math.isinf(e.value) else "")
+        note = "; ".join(n for n in ("infinite" if math.isinf(e.value) else "", e.note) if n)
         return ScoreRow(
             seat=score.seat,
             group=score.group,
@@ -204,6 +204,7 @@ class DatasetFacts(Strict):
 
     use: str
     fingerprint: str
+    prepared: str
     title: str
     description: str
     source: str

@@ -61,8 +61,10 @@ class Column:
             low, high = self.bounds
             if not (math.isfinite(low) and math.isfinite(high) and low < high):
                 raise ValueError("bounds must be two finite numbers, the lower one first")
-            if any(a >= b for a, b in pairwise(self.bins)):
-                raise ValueError("bins must be increasing edges")
+            if not all(math.isfinite(b) for b in self.bins) or any(a >= b for a, b in pairwise(self.bins)):
+                raise ValueError("bins must be increasing, finite edges")
+            if len(self.bins) == 1:
+                raise ValueError("bins need at least two edges")
 
     @property
     def numeric(self) -> bool:
@@ -84,6 +86,8 @@ class Column:
 
         >>> Column("integer", bounds=(0, 2), nullable=True).cells()
         ('0', '1', '2', '(missing)')
+        >>> Column("integer", bounds=(0, 90)).cells()[:2]
+        ('[0, 9)', '[9, 18)')
         >>> Column("real", bounds=(0, 10), bins=(0, 5, 10)).cells()
         ('[0, 5)', '[5, 10]')
         """
@@ -93,7 +97,7 @@ class Column:
             raise PetsEvalError("an id column has no public cells; it cannot be tabulated")
         else:
             edges = self.edges()
-            if not self.bins and self.kind == "integer" and len(edges) <= _FEW + 1:
+            if not self.bins and self.kind == "integer" and edges[1] - edges[0] == 1:
                 names = tuple(f"{int(a + 0.5)}" for a in edges[:-1])
             else:
                 shown = [_date(e) if self.kind == "date" else f"{e:g}" for e in edges]

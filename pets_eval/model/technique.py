@@ -65,7 +65,8 @@ class Technique(ABC):
 
     Subclasses are frozen dataclasses of their parameters, made by `registry.technique`. Heavy libraries are imported
     inside `run`; `requires` names the import packages it needs and `extra` the optional extra that brings them.
-    A technique may also have `prepare(task, schema, ctx) -> Mechanism` and `verify(statement, attachment) -> Verified`.
+    A technique may also have `prepare(task, schema, ctx) -> Mechanism` and `verify(statement, attachment) -> Verified`;
+    one that releases a model has `load_model(data: bytes) -> Model`, which reads it back without running code from it.
     """
 
     name: ClassVar[str]

@@ -1,0 +1,140 @@
+"""What happens inside the child process of a cell: run the technique, measure it, keep what it released."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pets_eval.model.claims import Claims
+from pets_eval.model.data import Dataset, Inputs, Task
+from pets_eval.model.errors import PetsEvalError, Unsupported
+from pets_eval.model.release import Release
+from pets_eval.model.technique import Technique
+from pets_eval.registry import check_installed, make_task, make_technique
+from pets_eval.run.context import Meter, RunContext
+from pets_eval.run.data import load_dataset
+from pets_eval.run.files import digest, write_json
+from pets_eval.run.job import Job
+from pets_eval.run.seeds import generator
+from pets_eval.run.store import save_held, save_release
+from pets_eval.run.transcript import read_transcript
+
+
+def execute(job: Job) -> None:
+    """Do *job* and write its outcome; every error becomes an outcome, the traceback goes to the log."""
+    job.home.mkdir(parents=True, exist_ok=True)
+    try:
+        if job.kind == "run":
+            outcome = run(job)
+        else:
+            from pets_eval.run import scoring
+
+            outcome = scoring.score(job) if job.kind == "score" else scoring.probe(job)
+    except Unsupported as why:
+        outcome = {"status": "skipped", "reason": str(why)}
+    except MemoryError:
+        traceback.print_exc()
+        outcome = {"status": "out-of-memory", "reason": "the process could not get the memory it asked for"}
+    except BaseException as error:
+        traceback.print_exc()
+        outcome = {"status": "failed", "reason": blame(error)}
+    write_json(job.outcome_path(), outcome)
+
+
+def blame(error: BaseException) -> str:
+    """Say what went wrong without the message of a foreign exception, which may quote data.
+
+    Our own errors are sentences that quote none; of any other the type and the place are told.
+    """
+    if isinstance(error, PetsEvalError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return type(error).__name__
+    last = frames[-1]
+    path = Path(last.filename)
+    return (
+        f"{type(error).__name__} in {path.parent.name}/{path.name}, line {last.lineno} ({last.name}); "
+        "its message may quote data and is kept in the cell's confidential log"
+    )
+
+
+def plug_ins(job: Job) -> tuple[Technique, Task, Dataset]:
+    """Build the plug-ins that *job* names."""
+    spec = job.cell()
+    technique = make_technique(spec.technique, spec.params)
+    check_installed(technique)
+    return technique, make_task(job.task_use, job.task_params), load_dataset(job.dataset_home)
+
+
+def inputs_of(job: Job, task: Task, dataset: Dataset) -> Inputs:
+    """The inputs of the cell: the same for every technique, drawn by the names of dataset and task."""
+    spec = job.cell()
+    return task.setup(dataset, generator(job.seed, spec.dataset, spec.task, "setup"))
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Run the technique once under the meter."""
+    spec = job.cell()
+    technique, task, dataset = plug_ins(job)
+    inputs = inputs_of(job, task, dataset)
+    reason = technique.supports(task, inputs.schema, inputs.parties)
+    if reason:
+        raise Unsupported(reason)
+    rng = generator(job.seed, spec.dataset, spec.task, spec.technique, spec.params, spec.repeat)
+    ctx = RunContext(rng, job.home / "work", job.home / "spool")
+    with Meter() as meter:
+        release = technique.run(task, inputs, ctx)
+    check_release(release, spec.technique)
+    save_release(release, job.home / "release")
+    save_held(ctx.held, job.home / "held")
+    messages = read_transcript(job.home / "spool", [p.name for p in inputs.parties])
+    flows: dict[tuple[str, str, str], list[int]] = {}
+    for m in messages:
+        flows.setdefault((m.sender, m.receiver, m.label), []).append(m.nbytes)
+    return {
+        "status": "finished",
+        "reason": "",
+        "claims": claims_row(technique.claims()),
+        "guarantee": _guarantee(release),
+        "release_kind": release.kind,
+        "release_notes": list(release.notes),
+        "artifacts": artifacts(job.home, Path(job.root)),
+        "cost": {
+            "wall_s": meter.wall_s,
+            "cpu_s": meter.cpu_s,
+            "peak_bytes": meter.peak_bytes,
+            "sent_bytes": float(sum(m.nbytes for m in messages)),
+            "rounds": float(len({m.round for m in messages})),
+            "phases": ctx.phases,
+        },
+        "flows": [
+            {"sender": s, "receiver": r, "label": label, "messages": len(sizes), "nbytes": sum(sizes)}
+            for (s, r, label), sizes in flows.items()
+        ],
+    }
+
+
+def check_release(release: Any, name: str) -> None:
+    """Refuse what is not a release, with a sentence for the author of the technique."""
+    if not isinstance(release, Release):
+        raise PetsEvalError(f"technique {name!r} returned a {type(release).__name__}, not a Release")
+
+
+def claims_row(claims: Claims) -> dict[str, Any]:
+    """Claims as plain values, in a fixed order."""
+    return asdict(claims) | {"protects": sorted(claims.protects), "objectives": list(claims.objectives)}
+
+
+def _guarantee(release: Release) -> dict[str, Any] | None:
+    from pets_eval.model.record import GuaranteeRow
+
+    return GuaranteeRow.of(release.guarantee).model_dump() if release.guarantee else None
+
+
+def artifacts(home: Path, root: Path) -> list[dict[str, Any]]:
+    """The kept files of a cell with their digests; logs and outcomes are not evidence."""
+    kept = [p for d in ("release", "held", "spool") for p in sorted((home / d).rglob("*")) if p.is_file()]
+    return [{"path": str(p.relative_to(root)), "sha256": digest(p), "nbytes": p.stat().st_size} for p in kept]

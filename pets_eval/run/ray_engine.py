@@ -1,0 +1,139 @@
+"""Cells as Ray tasks: the same child-process code on other machines, outcomes streamed back to the single writer.
+
+Nodes share no file system: the prepared dataset travels through Ray's object store, the cell's files come back as one
+archive. What a node keeps lies in a private temporary folder of the worker process and goes with it. A cell whose node
+is lost is run again by Ray; after two more losses it becomes a record.
+"""
+
+from __future__ import annotations
+
+import atexit
+import io
+import json
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pets_eval.model.errors import PetsEvalError
+from pets_eval.run.engine import Work, crashed, perform
+from pets_eval.run.job import Job
+from pets_eval.run.supervise import Limits, Servers
+
+_RETRIES = 2
+_AHEAD = 4  # tasks handed to Ray per free processor
+
+
+class RayEngine:
+    """Cells on the Ray cluster at *address*, or on a local head that is started and stopped with the engine."""
+
+    def __init__(self, workers: int | None, root: Path, address: str | None) -> None:
+        try:
+            import ray
+        except ImportError:
+            raise PetsEvalError("the ray engine needs Ray; install it with: pip install 'pets-eval[ray]'") from None
+        self._ray, self._root = ray, root
+        try:
+            if address:
+                ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+            else:
+                ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise PetsEvalError(
+                f"no Ray cluster answers at {address or 'this machine'} ({type(error).__name__}); check --ray-address"
+            ) from None
+
+    def run(self, works: Iterable[Work]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """See `engine.Engine.run`."""
+        ray = self._ray
+        task = ray.remote(num_cpus=1, max_retries=_RETRIES)(perform_on_node)
+        data: dict[str, Any] = {}
+        waiting = iter(works)
+        running: dict[Any, str] = {}
+        try:
+            while True:
+                room = _AHEAD * int(ray.cluster_resources().get("CPU", 1)) - len(running)
+                for _, work in zip(range(room), waiting, strict=False):
+                    job = work.job
+                    if job.data not in data:
+                        data[job.data] = ray.put(pack(job.dataset_home))
+                    kept = pack(job.home) if job.kind == "score" else b""
+                    running[task.remote(_as_text(work), data[job.data], kept)] = job.identity
+                if not running:
+                    return
+                done, _ = ray.wait(list(running), num_returns=1)
+                identity = running.pop(done[0])
+                yield identity, self._collect(done[0], identity)
+        finally:
+            self.close()
+
+    def _collect(self, reference: Any, identity: str) -> dict[str, Any]:
+        try:
+            outcome, files = self._ray.get(reference)
+        except self._ray.exceptions.RayError as error:
+            lost = isinstance(error, (self._ray.exceptions.NodeDiedError, self._ray.exceptions.WorkerCrashedError))
+            if lost:
+                return {"status": "crashed", "reason": f"the node that ran the cell was lost {_RETRIES + 1} times"}
+            return crashed(error)
+        home = self._root / "cells" / identity
+        shutil.rmtree(home, ignore_errors=True)
+        unpack(files, home)
+        return dict(outcome)
+
+    def close(self) -> None:
+        """Leave the cluster; a local head ends."""
+        self._ray.shutdown()
+
+
+def perform_on_node(text: str, data: bytes, kept: bytes) -> tuple[dict[str, Any], bytes]:
+    """Do one work in this Ray worker process; returns its outcome and the files of its cell."""
+    values = json.loads(text)
+    root = _node_root()
+    job = replace(Job(**values["job"]), root=str(root))
+    if not job.dataset_home.exists():
+        unpack(data, job.dataset_home)
+    if kept:
+        unpack(kept, job.home)
+    outcome = perform(Work(job, tuple(values["modules"]), Limits(**values["limits"])), _node_servers())
+    files = pack(job.home)
+    shutil.rmtree(job.home, ignore_errors=True)
+    return outcome, files
+
+
+def _as_text(work: Work) -> str:
+    return json.dumps({"job": asdict(work.job), "modules": work.modules, "limits": asdict(work.limits)})
+
+
+@cache
+def _node_root() -> Path:
+    folder = tempfile.TemporaryDirectory(prefix="pets-eval-node-")  # mode 0700
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
+
+
+@cache
+def _node_servers() -> Servers:
+    servers = Servers()
+    atexit.register(servers.close)
+    return servers
+
+
+def pack(folder: Path) -> bytes:
+    """The files of *folder* as one archive."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.add(folder, arcname=".")
+    return buffer.getvalue()
+
+
+def unpack(archive: bytes, folder: Path) -> None:
+    """Lay the files of *archive* down as *folder*, all at once."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".unpack-", dir=folder.parent))
+    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        files.extractall(temporary, filter="data")
+    temporary.replace(folder)

@@ -1,0 +1,1 @@
+"""Techniques under evaluation, one sub-package per family."""

@@ -1,0 +1,53 @@
+"""Bound what one unit of privacy can change, before anything is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pets_eval.model import Schema, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def most_rows(schema: Schema) -> int:
+    """How many rows of one unit are counted: 1 where each record is a unit, else the schema's public bound."""
+    return 1 if schema.unit == "record" else schema.max_rows_per_unit
+
+
+def bounded(table: Table, columns: list[str], schema: Schema) -> Iterator[pd.DataFrame]:
+    """*columns* of *table* in pieces, without the rows of a unit beyond its first `most_rows`.
+
+    Which rows of a unit are kept depends on that unit's rows alone, so adding or removing a unit changes no other
+    unit's contribution. Rows without a unit count as rows of one unit.
+    """
+    if schema.unit == "record":
+        yield from table.batches(columns)
+        return
+    import pandas as pd
+
+    units = pd.concat([frame[schema.unit] for frame in table.batches([schema.unit])], ignore_index=True)
+    codes = pd.Series(pd.factorize(units, use_na_sentinel=False)[0])
+    kept = (codes.groupby(codes, sort=False).cumcount() < most_rows(schema)).to_numpy()
+    start = 0
+    for frame in table.batches(columns):
+        yield frame[kept[start : start + len(frame)]]
+        start += len(frame)
+
+
+def assumptions(schema: Schema) -> tuple[str, ...]:
+    """What the guarantee rests on, in words."""
+    most = most_rows(schema)
+    unit = "one record" if schema.unit == "record" else f"all rows with one value of {schema.unit!r}"
+    bound = "" if schema.unit == "record" else f", of which the first {most} are used and the others dropped"
+    return (
+        f"the unit of privacy is {unit}{bound}",
+        "categories, bins and bounds are public and were not read from the data",
+        "the noise comes from OpenDP's sampler, which draws from the operating system's cryptographic generator",
+    )
+
+
+def hazards(columns: list[str], schema: Schema) -> tuple[str, ...]:
+    """The privacy hazards of using *columns*: domains and bounds that were read from the data."""
+    return tuple(f"domain or bounds of column {name!r} were read from the data" for name in schema.hazards(columns))

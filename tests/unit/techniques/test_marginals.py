@@ -1,0 +1,107 @@
+"""Noisy marginals: the guarantee they state, the contributions they bound, the noise they add."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+pytest.importorskip("opendp")
+
+from pets_datasets.tasks.marginals import Marginals
+from pets_datasets.tasks.quantiles import Quantiles
+from pets_eval.checks import toy
+from pets_eval.model import Inputs
+from pets_techniques.dp.contributions import bounded
+from pets_techniques.dp.marginals import GaussianMarginals, LaplaceMarginals
+
+TASK = Marginals(columns=("sex", "region", "children"))  # 3 tables, 8 + 10 + 20 cells
+
+
+def inputs_of(data):
+    return Inputs(data.parties, data.parts, data.schema, data.layout)
+
+
+@pytest.mark.parametrize("technique", [LaplaceMarginals(), GaussianMarginals()])
+def test_noise_is_centred_at_the_truth_and_as_wide_as_stated(technique, context):
+    data = toy()
+    releases = technique.prepare(TASK, data.schema, context).run_many(inputs_of(data), 300)
+    noise = np.array([r.value.values for r in releases]) - TASK.compute(data).values
+    assert noise.shape == (300, 38)
+    se = releases[0].value.table["se"].to_numpy()
+    # Means of 300 draws; the largest of 38 exceeds seven standard errors with probability below 1e-10.
+    assert (np.abs(noise.mean(axis=0)) < 7 * se / math.sqrt(300)).all()
+    assert noise.std() == pytest.approx(se[0], rel=0.15)  # 11,400 draws: more than ten standard errors of the ratio
+    table = releases[0].value.table
+    covered = np.mean([np.abs(n) <= (table["high"] - table["value"]).to_numpy() for n in noise])
+    assert covered > 0.94  # at least 0.95 expected; standard error 0.002
+
+
+@pytest.mark.parametrize("unit, rows", [("record", 1), ("person", 3)])
+def test_the_sensitivity_comes_from_the_schema_and_is_stated(unit, rows, context):
+    data = toy(unit=unit)
+    laplace = LaplaceMarginals(epsilon=2.0).run(TASK, inputs_of(data), context).guarantee
+    event = laplace.events[0]
+    assert event["sensitivity"] == rows * 3 and event["norm"] == "l1" and event["count"] == 38
+    assert laplace.parameters["epsilon"] == pytest.approx(event["sensitivity"] / event["scale"])
+    assert laplace.unit == unit and laplace.adjacency == "add-remove" and laplace.notion == "pure-dp"
+    assert f"L1 sensitivity {rows * 3}" in laplace.assumes[0]
+    gaussian = GaussianMarginals().run(TASK, inputs_of(data), context).guarantee
+    assert gaussian.events[0]["sensitivity"] == pytest.approx(rows * math.sqrt(3))
+    assert gaussian.events[0]["sensitivity"] >= rows * math.sqrt(3)
+
+
+def test_one_person_moves_the_counts_by_no_more_than_the_stated_sensitivity():
+    data = toy(unit="person")
+    frame = data.train.frame()
+    columns = TASK.columns_used(data.schema)
+
+    def counts(rows):
+        table = replace(data.train, data=rows.reset_index(drop=True))
+        return TASK.count(bounded(table, columns, data.schema), data.schema)
+
+    everybody = counts(frame)
+    moves = [np.abs(everybody - counts(frame[frame["person"] != p])) for p in frame["person"].unique()]
+    assert max(m.sum() for m in moves) == 9  # three rows in each of three tables: the bound is met, not passed
+    assert max(np.sqrt((m**2).sum()) for m in moves) <= 3 * math.sqrt(3) + 1e-9
+
+
+def test_the_first_rows_of_each_person_are_kept_whatever_the_pieces(monkeypatch):
+    data = toy(unit="person")
+    expected = data.train.frame().groupby("person", sort=False).head(3)["age"].tolist()
+    batches = type(data.train).batches
+    monkeypatch.setattr(type(data.train), "batches", lambda self, columns=None, size=7: batches(self, columns, 7))
+    pieces = list(bounded(data.train, ["age"], data.schema))
+    assert len(pieces) > 30
+    assert [age for piece in pieces for age in piece["age"]] == expected
+
+
+def test_data_dependent_bounds_are_hazards_of_the_columns_used(context):
+    data = toy(from_data=True)
+    guarantee = LaplaceMarginals().run(Marginals(columns=("sex", "age")), inputs_of(data), context).guarantee
+    assert len(guarantee.hazards) == 2
+    assert "'sex'" in guarantee.hazards[0] and "'age'" in guarantee.hazards[1]
+    assert LaplaceMarginals().run(TASK, inputs_of(toy()), context).guarantee.hazards == ()
+
+
+def test_a_task_that_is_no_vector_of_counts_is_declined_with_a_reason():
+    data = toy()
+    reason = LaplaceMarginals().supports(Quantiles(), data.schema, data.parties)
+    assert reason and "quantiles" in reason
+
+
+def test_sites_send_their_rows_to_the_curator_once_for_many_releases(context):
+    data = toy("horizontal")
+    releases = LaplaceMarginals(epsilon=50.0).prepare(TASK, data.schema, context).run_many(inputs_of(data), 5)
+    assert len(context.messages) == 3
+    assert {phase for phase, _ in context.phases} == {"count", "noise"}
+    middle = np.median([r.value.values for r in releases], axis=0)
+    # scale 0.06: one value in 1e7 is off by one, and a median of five far less often
+    assert stats.mode(np.abs(middle - TASK.compute(data).values)).mode == 0
+
+
+def test_resolving_exchanges_nothing(context):
+    mechanism = GaussianMarginals().prepare(TASK, toy().schema, context)
+    assert mechanism.guarantee.parameters["epsilon"] <= 1
+    assert context.messages == []

@@ -1,0 +1,1 @@
+"""Whether some groups pay more than others."""

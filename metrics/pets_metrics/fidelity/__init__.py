@@ -1,0 +1,1 @@
+"""How far distributions are from the true ones."""

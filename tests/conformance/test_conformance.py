@@ -1,0 +1,16 @@
+"""Everything that this distribution registers keeps the promises of its kind."""
+
+from pets_eval.checks import parametrize_with_checks
+from pets_eval.registry import KINDS, entries
+
+NOT_HERE = {"nist-excerpts", "adult", "heart-disease", "file"}  # downloaded, or made by the user
+
+
+@parametrize_with_checks(
+    name
+    for kind in KINDS
+    for name, entry in entries(kind).items()
+    if entry.distribution == "pets-eval" and name not in NOT_HERE
+)
+def test_conformance(plugin, check):
+    check(plugin)

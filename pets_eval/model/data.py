@@ -208,6 +208,7 @@ class Task(ABC):
 
     name: ClassVar[str]
     kind: ClassVar[str]
+    wants_query: ClassVar[bool] = False  # True for tasks whose answer is about the query rows
 
     def needs(self, schema: Schema) -> None:
         """Raise `PetsEvalError` if this task cannot be asked of a table with *schema*."""

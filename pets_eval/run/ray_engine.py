@@ -11,6 +11,7 @@ import atexit
 import io
 import json
 import shutil
+import socket
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -37,6 +38,8 @@ class RayEngine:
         except ImportError:
             raise PetsEvalError("the ray engine needs Ray; install it with: pip install 'pets-eval[ray]'") from None
         self._ray, self._root = ray, root
+        if address:
+            _refuse_silent(address)
         try:
             if address:
                 ray.init(address=address, log_to_driver=False, logging_level="ERROR")
@@ -87,6 +90,17 @@ class RayEngine:
     def close(self) -> None:
         """Leave the cluster; a local head ends."""
         self._ray.shutdown()
+
+
+def _refuse_silent(address: str) -> None:
+    """Ask for a connection first: Ray itself waits for minutes, and ends the process, where nobody answers."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not host or not port.isdigit():
+        return  # "auto" and the like
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except OSError:
+        raise PetsEvalError(f"no Ray cluster answers at {address}; check --ray-address") from None
 
 
 def perform_on_node(text: str, data: bytes, kept: bytes) -> tuple[dict[str, Any], bytes]:

@@ -28,12 +28,15 @@ from pets_eval.run.timings import remember
 _BASE_MODULES = (
     "numpy",
     "pandas",
+    "pandas.io.parquet",
     "pyarrow.parquet",
+    "pyarrow.pandas_compat",
     "scipy.stats",
     "sklearn.linear_model",
     "statsmodels.regression.linear_model",
     "pets_eval.run.cell",
     "pets_eval.run.scoring",
+    "pets_eval.run.warm",
 )
 
 
@@ -96,8 +99,11 @@ def run_study(
         limits = Limits(timeout or plan.study.limits.timeout, (memory or plan.study.limits.memory) * 1e9)
         with Journal(directory) as journal:
             todo = list(_todo(plan, planned, keys, root, limits, journal))
-            reporter.start(len(planned), len(planned) - len(todo) - sum(bool(c.skip) for _, c in planned))
-            _write_skips(planned, journal, reporter)
+            skipped = _new_skips(planned, journal)
+            reporter.start(len(planned), len(planned) - len(todo) - len(skipped))
+            for record in skipped:
+                journal.write(record)
+                reporter.cell(record)
             if todo:
                 specs = {p.identity: p.spec for p, _ in planned}
                 tasks = {t.label: t.use for t in plan.study.tasks}
@@ -263,10 +269,11 @@ def rescored(record: RunRecord, outcome: dict[str, Any]) -> RunRecord:
     return record.model_copy(update={"scores": {**record.scores, **found}, "reason": reason})
 
 
-def _write_skips(planned: list[tuple[Planned, PlannedCell]], journal: Journal, reporter: Reporter) -> None:
+def _new_skips(planned: list[tuple[Planned, PlannedCell]], journal: Journal) -> list[RunRecord]:
+    """Records of the cells that public facts rule out, unless they are there."""
     states = journal.states()
-    for p, cell in planned:
-        if cell.skip and states.get(p.identity, ("",))[0] != "skipped":
-            record = make_record(p.identity, p.spec, {"status": "skipped", "reason": cell.skip}, None)
-            journal.write(record)
-            reporter.cell(record)
+    return [
+        make_record(p.identity, p.spec, {"status": "skipped", "reason": cell.skip}, None)
+        for p, cell in planned
+        if cell.skip and states.get(p.identity, ("",))[0] != "skipped"
+    ]

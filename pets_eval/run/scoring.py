@@ -104,7 +104,7 @@ def assemble(
 
     @cache
     def query() -> pd.DataFrame | None:
-        return dataset.query()
+        return dataset.query() if task.wants_query else None
 
     @cache
     def truth() -> Answer:
@@ -129,7 +129,7 @@ def assemble(
         makers["synthetic"] = lambda: release.value.frame()  # type: ignore[union-attr]
     if dataset.control is not None:
         makers["control"] = lambda: dataset.control.frame()  # type: ignore[union-attr]
-        makers["query"] = query
+        makers["query"] = dataset.query
     if verify is not None and release.attachments:
         makers["verify"] = lambda: verify
     return Evidence(makers)

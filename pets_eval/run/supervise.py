@@ -129,7 +129,7 @@ def supervise(job: Job, modules: tuple[str, ...], limits: Limits, servers: Serve
         client.sendall(json.dumps({"job": str(job_path), "log": str(job.log_path())}).encode() + b"\n")
         replies = client.makefile("rb")
         pid = int(json.loads(replies.readline())["pid"])
-        watch = _Watch(pid, limits, start)
+        watch = _Watch(pid, limits)
         while not select.select([client], [], [], _POLL_S)[0]:
             if watch.over_limit():
                 watch.kill()
@@ -165,8 +165,8 @@ def _outcome(job: Job, code: int | None, watch: _Watch, limits: Limits) -> dict[
 class _Watch:
     """Looks at all processes of the job's session: how long, how much memory, and whether any is left."""
 
-    def __init__(self, pid: int, limits: Limits, start: float) -> None:
-        self.pid, self.limits, self.start = pid, limits, start
+    def __init__(self, pid: int, limits: Limits) -> None:
+        self.pid, self.limits, self.start = pid, limits, time.monotonic()
         self.base: float | None = None
         self.peak = 0.0
         self.most_processes = 1

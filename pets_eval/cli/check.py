@@ -1,0 +1,26 @@
+"""`pets-eval check`: say whether a study is valid, without running any of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pets_eval.cli.options import study_argument
+
+
+@click.command("check")
+@study_argument
+def command(study: Path) -> None:
+    """Check that a study is valid; runs nothing.
+
+    Looks at the form, every name, every parameter and the guideline, and names file, line and key of a mistake.
+    """
+    from pets_eval.guideline.load import load_guideline
+    from pets_eval.run.plan import make_plan
+    from pets_eval.run.studyfile import read_study
+
+    file = read_study(study)
+    plan = make_plan(file)
+    load_guideline(file.study.guideline)
+    click.echo(f"{study}: this is a valid study of {len(plan.cells)} cells")

@@ -112,7 +112,9 @@ def test_an_adversary_may_alter_messages_in_a_rerun(run):
 
 
 def test_phases_and_cost(run):
-    _, reporter, _ = run(techniques=[{"use": "test-slow", "params": {"seconds": 0.3}}, {"use": "test-noisy"}], repeats=1)
+    _, reporter, _ = run(
+        techniques=[{"use": "test-slow", "params": {"seconds": 0.3}}, {"use": "test-noisy"}], repeats=1
+    )
     slow = one(reporter.records, "test-slow").cost
     assert 0.3 <= slow.wall_s < 2 and slow.cpu_s < 0.3
     noisy = one(reporter.records, "test-noisy").cost

@@ -82,5 +82,5 @@ def _sleeping_cells() -> int:
 def test_no_cluster_at_the_address(run, tmp_path):
     from pets_eval.model.errors import PetsEvalError
 
-    with pytest.raises(PetsEvalError, match="no Ray cluster answers at 127.0.0.1:1"):
+    with pytest.raises(PetsEvalError, match=r"no Ray cluster answers at 127\.0\.0\.1:1"):
         run(options={"engine": "ray", "ray_address": "127.0.0.1:1"})

@@ -5,14 +5,14 @@ from pets_eval.registry import technique
 
 
 def claims(**more) -> Claims:
-    facts = dict(
-        protects=frozenset(),
-        trust_model="central",
-        adversary="none",
-        objectives=("security",),
-        covers="nothing",
-        leaves="everything",
-    )
+    facts = {
+        "protects": frozenset(),
+        "trust_model": "central",
+        "adversary": "none",
+        "objectives": ("security",),
+        "covers": "nothing",
+        "leaves": "everything",
+    }
     return Claims(**{**facts, **more})
 
 

@@ -55,6 +55,8 @@ class Threshold:
 class OwnedModel(Task):
     """Scores of the query rows by a model that the party "owner" trained on its own rows."""
 
+    wants_query = True
+
     def setup(self, dataset: Dataset, rng) -> Inputs:
         inputs = super().setup(dataset, rng)
         return replace(inputs, holdings={**inputs.holdings, "owner": self.train(dataset)})

@@ -1,0 +1,100 @@
+"""A run directory as tables and figures."""
+
+import math
+from xml.etree import ElementTree
+
+import pytest
+
+from pets_eval import open_run
+from pets_eval.model import PetsEvalError
+
+
+@pytest.fixture(scope="module")
+def made(example):
+    return example.rich()
+
+
+@pytest.fixture(scope="module")
+def run(made, tmp_path_factory):
+    manifest, records = made
+    directory = tmp_path_factory.mktemp("run")
+    (directory / "cells").mkdir()
+    (directory / "run.json").write_text(manifest.model_dump_json(by_alias=True))
+    for r in records:
+        (directory / "cells" / f"{r.identity}.json").write_text(r.model_dump_json(by_alias=True))
+    return open_run(str(directory))
+
+
+def test_cells_are_one_row_per_record(run, made):
+    _, records = made
+    assert len(run.cells) == len(records)
+    assert run.cells.status.value_counts().to_dict()["finished"] == sum(r.status == "finished" for r in records)
+    laplace = run.cells.query("name == 'dp-laplace-marginals'")
+    assert sorted(laplace.param_epsilon.unique()) == [0.1, 1.0, 10.0]
+
+
+def test_scores_hold_every_row(run, made):
+    _, records = made
+    assert len(run.scores) == sum(len(m.rows) for r in records for m in r.scores.values())
+    one = records[40]
+    mine = run.scores.query("identity == @one.identity and metric == 'wall-time'")
+    assert mine.value.item() == one.scores["wall-time"].rows[0].value
+
+
+def test_unmeasured_is_nan(example, run):
+    raw = run.scores.query("technique == 'raw' and metric == 'claimed-epsilon'")
+    assert raw.value.isna().all()
+    assert (raw.note == "infinite").all()
+
+
+def test_claims_and_costs(run, made):
+    _, records = made
+    finished = sum(r.status == "finished" for r in records)
+    assert len(run.claims) == finished
+    assert set(run.claims.query("technique == 'dp-laplace-marginals (epsilon=1)'").claimed_epsilon) == {1.0}
+    assert len(run.costs) == finished
+    assert set(run.costs.wall_s) == {1.0}
+
+
+def test_scorecard_and_repr(run, made):
+    card = run.scorecard()
+    assert card.counts.planned == len(made[1])
+    assert "finished" in repr(run)
+
+
+def test_figure(run):
+    figure = run.figure("marginals", dataset="nhanes")
+    root = ElementTree.fromstring(figure._repr_svg_())
+    assert root.get("role") == "img"
+    assert "<table>" in figure._repr_html_()
+    table = figure.table.set_index("technique")
+    assert table.loc["raw", "x"] == math.inf
+    assert table.loc["raw", "y"] == 0
+    assert math.isnan(table.loc["null", "x"])
+    assert table.loc["dp-laplace-marginals (epsilon=0.1)", "x"] == 0.1
+
+
+def test_figure_of_other_metrics(run, tmp_path):
+    figure = run.figure("marginals", x="exact-cell-disclosure", y="mean-relative-error")
+    assert (figure.data.x.metric, figure.data.y.metric) == ("exact-cell-disclosure", "mean-relative-error")
+    assert ElementTree.parse(figure.save(tmp_path / "c.svg")).getroot().tag.endswith("svg")
+    ids = {f._repr_svg_().split('"')[5] for f in (figure, run.figure("marginals"))}
+    assert len(ids) == 2, "two charts in a notebook have different ids"
+
+
+def test_mistakes(run, tmp_path):
+    with pytest.raises(PetsEvalError, match=r"no task 'marginal' .did you mean 'marginals'"):
+        run.figure("marginal")
+    with pytest.raises(PetsEvalError, match="no two techniques have figures"):
+        run.figure("marginals", x="auroc")
+    with pytest.raises(PetsEvalError, match="is not a run"):
+        open_run(str(tmp_path))
+
+
+def test_empty_run(example, tmp_path):
+    manifest, _ = example.small()
+    (tmp_path / "run.json").write_text(manifest.model_dump_json(by_alias=True))
+    run = open_run(str(tmp_path))
+    for frame in (run.cells, run.scores, run.claims, run.costs):
+        assert frame.empty
+        assert "identity" in frame.columns

@@ -1,0 +1,221 @@
+"""Every verdict, and every rule by which it comes about, against tables written by hand."""
+
+import math
+
+import pytest
+
+from pets_eval.guideline.evaluate import evaluate
+from pets_eval.guideline.load import parse_guideline
+from pets_eval.guideline.subject import labeller, subjects
+from pets_eval.model import PetsEvalError
+from pets_eval.report.aggregate import aggregate
+
+HEAD = "schema: pets-eval/guideline/1\nid: x\ntitle: X\nversion: 1.0.0\ncriteria:\n"
+
+
+def judge(criterion, records, manifest):
+    """The verdict of each technique, by its label."""
+    text = "\n".join(f"  {line}" for line in criterion.strip().splitlines())
+    guideline = parse_guideline(f"{HEAD}- id: AA-01\n  text: T\n  sources: [S]\n{text}\n", where="x.yaml")
+    label = labeller([r.spec for r in records])
+    found = subjects(manifest, records, aggregate(records, label))
+    return {v.technique: v for v in evaluate(guideline, found)}
+
+
+def measured(check, evidence="measured", families="all"):
+    return f"families: [{families}]\nevidence: {evidence}\ncheck:\n  all:\n  - {{{check}}}"
+
+
+@pytest.fixture
+def judged(example):
+    """The verdict on one technique with these score rows for the error, under a check."""
+
+    def judged(check, *rows, evidence="measured", attestations=(), families="all"):
+        records = [example.record(scores=example.scores(mean_absolute_error=list(rows)))]
+        manifest = example.manifest(records, attestations=list(attestations))
+        return judge(measured(check, evidence, families), records, manifest)["dp-noise"]
+
+    return judged
+
+
+AT_MOST_2 = "metric: mean-absolute-error, op: <=, value: 2, on-miss: fail"
+AT_LEAST_2 = "metric: mean-absolute-error, op: '>=', value: 2, on-miss: flag"
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "at_most", "at_least"),
+    [
+        (2.0, 2.0, 2.0, "pass", "pass"),  # an exact figure on the limit
+        (1.0, 0.5, 1.9, "pass", "flag"),
+        (1.0, 0.5, 2.1, "fail", "flag"),  # the value is inside, the unfavourable end is not
+        (3.0, 2.5, 4.0, "fail", "pass"),
+        (3.0, 1.9, 4.0, "fail", "flag"),
+        (1.0, 0.5, None, "fail", "flag"),  # unbounded above
+        (3.0, None, 4.0, "fail", "flag"),  # unbounded below
+        (1.0, None, None, "pass", "flag"),  # no interval: the value decides
+        (None, None, None, "not-evaluated", "not-evaluated"),
+    ],
+)
+def test_the_unfavourable_end_decides(example, judged, value, low, high, at_most, at_least):
+    row = example.row(value, low, high, method="bootstrap")
+    assert judged(AT_MOST_2, row).verdict == at_most
+    assert judged(AT_LEAST_2, row).verdict == at_least
+
+
+def test_a_missing_interval_is_noted(example, judged):
+    assert "without an interval" in judged(AT_MOST_2, example.row(1.0, method="point")).reason
+
+
+def test_equality_needs_both_ends(example, judged):
+    check = "metric: mean-absolute-error, op: ==, value: 2, on-miss: flag"
+    assert judged(check, example.row(2.0)).verdict == "pass"
+    assert judged(check, example.row(2.0, 1.9, 2.0)).verdict == "flag"
+
+
+def test_infinite_is_a_miss_and_not_unmeasured(example):
+    records = [example.record(scores=example.scores(claimed_epsilon=math.inf))]
+    check = measured("metric: claimed-epsilon, op: <=, value: 10, on-miss: flag", "claimed")
+    assert judge(check, records, example.manifest(records))["dp-noise"].verdict == "flag"
+
+
+def test_the_worst_seat_decides_unless_one_is_named(example, judged):
+    rows = [example.row(1.0, seat="a"), example.row(3.0, seat="b")]
+    assert judged(AT_MOST_2, *rows).verdict == "fail"
+    assert "seat b" in judged(AT_MOST_2, *rows).reason
+    assert judged(f"seat: a, {AT_MOST_2}", *rows).verdict == "pass"
+    assert judged(f"seat: c, {AT_MOST_2}", *rows).verdict == "not-evaluated"
+
+
+def test_the_row_for_everybody_decides_and_else_the_worst_group(example, judged):
+    groups = [example.row(1.0, group="f"), example.row(3.0, group="m")]
+    assert judged(AT_MOST_2, *groups).verdict == "fail"
+    assert judged(AT_MOST_2, example.row(2.0), *groups).verdict == "pass"
+    assert judged(f"group: m, {AT_MOST_2}", example.row(2.0), *groups).verdict == "fail"
+    statistics = [example.row(1.0, statistic="mean"), example.row(3.0, statistic="max")]
+    assert judged(AT_MOST_2, *statistics).verdict == "fail"
+    assert judged(f"statistic: mean, {AT_MOST_2}", *statistics).verdict == "pass"
+
+
+def test_the_worst_task_decides_and_each_has_its_row(example):
+    records = [
+        example.record(task="one", scores=example.scores(mean_absolute_error=1)),
+        example.record(task="two", scores=example.scores(mean_absolute_error=3)),
+        example.record(task="three", scores=example.scores(mean_absolute_error="not-applicable: no counts")),
+        example.record(task="four", status="skipped", reason="cannot"),
+        example.record(task="five", status="crashed", reason="signal 11"),
+        example.record(task="six", scores=example.scores(mean_absolute_error="failed: ValueError")),
+    ]
+    verdict = judge(measured(AT_MOST_2), records, example.manifest(records))["dp-noise"]
+    assert verdict.verdict == "fail"
+    assert [(r.task, r.verdict) for r in verdict.rows] == [
+        ("one", "pass"),
+        ("two", "fail"),
+        ("three", "not-applicable"),
+        ("four", "not-applicable"),
+        ("five", "not-evaluated"),
+        ("six", "not-evaluated"),
+    ]
+    assert "signal 11" in verdict.rows[4].reason
+    kept = [r for r in records if r.spec.task not in ("two", "five", "six")]
+    assert judge(measured(AT_MOST_2), kept, example.manifest(kept))["dp-noise"].verdict == "pass"
+
+
+def test_a_technique_of_which_nothing_finished_is_not_evaluated(example):
+    records = [example.record(status="skipped", reason="install the extra")]
+    verdict = judge(measured(AT_MOST_2), records, example.manifest(records))["dp-noise"]
+    assert (verdict.verdict, "install the extra" in verdict.reason) == ("not-evaluated", True)
+
+
+def test_a_claim_never_passes(judged, example):
+    assert judged(AT_MOST_2, example.row(1.0), evidence="claimed").verdict == "claim-only"
+    assert judged(AT_MOST_2, example.row(3.0), evidence="claimed").verdict == "fail"
+
+
+def test_a_claim_that_nobody_makes_is_not_evaluated(example):
+    records = [example.record(scores=example.scores(claimed_epsilon="not-applicable: this release has no guarantee"))]
+    check = measured("metric: claimed-epsilon, op: <=, value: 10, on-miss: flag", "claimed")
+    assert judge(check, records, example.manifest(records))["dp-noise"].verdict == "not-evaluated"
+
+
+def test_attested_needs_a_person_and_cannot_override_the_record(judged, example):
+    word = {"criterion": "AA-01", "statement": "It is so", "by": "A. Person", "date": "2025-01-01"}
+    other = word | {"criterion": "AA-02"}
+    assert judged(AT_MOST_2, example.row(1.0), evidence="attested").verdict == "not-evaluated"
+    assert judged(AT_MOST_2, example.row(1.0), evidence="attested", attestations=[other]).verdict == "not-evaluated"
+    attested = judged(AT_MOST_2, example.row(1.0), evidence="attested", attestations=[word])
+    assert (attested.verdict, attested.reason) == ("attested", "It is so (A. Person, 2025-01-01)")
+    assert judged(AT_MOST_2, example.row(3.0), evidence="attested", attestations=[word]).verdict == "fail"
+
+
+def test_reported_shows_what_is_there(example):
+    records = [
+        example.record(
+            scores=example.scores(wall_time=1.0, cpu_time=example.row(None, method="none", note="no meter"))
+        ),
+        example.record("raw"),
+    ]
+    check = "families: [all]\nevidence: measured\ncheck: {report: [wall-time, cpu-time]}"
+    found = judge(check, records, example.manifest(records))
+    assert found["dp-noise"].verdict == "reported"
+    assert found["dp-noise"].reason == "shown: wall-time; not measured: cpu-time on people / counts"
+    assert found["raw"].verdict == "not-evaluated"
+
+
+@pytest.mark.parametrize(
+    ("families", "technique", "applies"),
+    [
+        ("dp", "dp-noise", True),
+        ("dp", "raw", False),
+        ("baseline", "raw", True),
+        ("he, mpc", "dp-noise", False),
+        ("all-output", "dp-noise", True),
+        ("all-output", "raw", False),  # claims no output privacy
+    ],
+)
+def test_families(example, families, technique, applies):
+    records = [example.record(technique, scores=example.scores(mean_absolute_error=1))]
+    verdict = judge(measured(AT_MOST_2, families=families), records, example.manifest(records))[technique]
+    assert verdict.verdict == ("pass" if applies else "not-applicable")
+
+
+def test_when_narrows_by_release_and_notion(example):
+    records = [example.record(guarantee=example.dp(1.0), scores=example.scores(mean_absolute_error=1))]
+    manifest = example.manifest(records)
+    for when, expected in (
+        ("{release-kind: [microdata]}", "not-applicable"),
+        ("{release-kind: [answer, microdata]}", "pass"),
+        ("{notion: [zcdp]}", "not-applicable"),
+        ("{notion: [pure-dp]}", "pass"),
+    ):
+        assert judge(f"when: {when}\n{measured(AT_MOST_2)}", records, manifest)["dp-noise"].verdict == expected
+
+
+def test_value_of_takes_the_strictest_other_figure(example):
+    check = measured("metric: mean-absolute-error, op: <=, value-of: claimed-epsilon, on-miss: fail")
+    for error, limit, expected in (
+        (example.row(1.0, 0.9, 1.1), 1.2, "pass"),
+        (example.row(1.0, 0.9, 1.1), 1.05, "fail"),
+        (example.row(1.0, 0.9, 1.1), example.row(2.0, 1.0, 3.0), "fail"),  # the limit's own low end is 1.0
+        (example.row(1.0, 0.9, 1.1), "not-applicable: none", "not-evaluated"),
+    ):
+        records = [example.record(scores=example.scores(mean_absolute_error=error, claimed_epsilon=limit))]
+        assert judge(check, records, example.manifest(records))["dp-noise"].verdict == expected
+
+
+def test_p_values_are_compared_after_correction(example):
+    """0.004 alone would fail at 0.01 ... and does not once it is one of four tests: 4 x 0.004 = 0.016."""
+    check = measured("metric: noise-fit, op: '>=', value: 0.01, on-miss: fail")
+    tests = [example.record(repeat=i, scores=example.scores(noise_fit=p)) for i, p in enumerate([0.004, 0.5, 0.6, 0.7])]
+    assert judge(check, tests[:1], example.manifest(tests[:1]))["dp-noise"].verdict == "fail"
+    verdict = judge(check, tests, example.manifest(tests))["dp-noise"]
+    assert verdict.verdict == "pass"
+    assert "0.016" in verdict.reason
+
+
+def test_study_wide_facts_are_refused_with_the_wrong_type():
+    with pytest.raises(PetsEvalError, match=r"^x.yaml, line \d+: .*context-complete is true or false"):
+        parse_guideline(
+            f"{HEAD}- id: AA-01\n  text: T\n  sources: [S]\n  families: [all]\n  evidence: measured\n  check:\n"
+            "    all: [{metric: context-complete, op: <=, value: 3, on-miss: fail}]\n",
+            where="x.yaml",
+        )

@@ -59,9 +59,8 @@ def group_error_ratio(answer: Answer, truth: Answer, schema: Schema, task: objec
     if not scores:
         raise Unsupported("no quasi-identifier is tabulated")
     finite = [s for s in scores if not np.isnan(s.estimate.value)]
-    if not finite:
-        return scores
-    return [*scores, Score(max(finite, key=lambda s: s.estimate.value).estimate, statistic="max")]
+    worst = max(finite, key=lambda s: s.estimate.value) if finite else scores[0]
+    return [*scores, Score(worst.estimate, statistic="max")]
 
 
 def _worst(

@@ -72,6 +72,29 @@ def test_kill_and_go_on(run, study, tmp_path, wait):
     raise AssertionError("children of the killed run are still there")
 
 
+def test_interrupt_and_go_on(study, run, tmp_path):
+    file = study(techniques=TECHNIQUES, repeats=5)
+    target = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pets_eval", "run", str(file.path), "-o", str(target)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not list((target / "cells").glob("*.json")):
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in told and "goes on from there" in told
+    before = len(list((target / "cells").glob("*.json")))
+    summary, reporter, _ = run(techniques=TECHNIQUES, repeats=5)
+    assert 0 < before and len(reporter.records) == sum(summary.counts.values()) - before
+    assert verify_run(target) == []
+
+
 def _left_over(target: Path) -> list[str]:
     found = []
     for process in Path("/proc").iterdir():

@@ -75,9 +75,11 @@ def test_infinite(figures):
     assert f.number == math.inf
 
 
-def test_costs_do_not_go_below_zero(figures):
+def test_costs_and_shares_stay_where_they_can_be(figures):
     (f,) = figures(0.1, 5.0, metric="wall_time")
     assert f.low == 0
+    (f,) = figures(0.0, 1.0, metric="exact_cell_disclosure")
+    assert (f.low, f.high) == (0, 1)
     (f,) = figures(0.1, 5.0)
     assert f.low < 0, "an error's interval is left as it is"
 

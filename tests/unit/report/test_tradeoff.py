@@ -55,8 +55,9 @@ def chart(example, points):
         for name, (x, y) in points.items()
     ]
     figures = aggregate(records, labeller([r.spec for r in records]))
+    claims = {"raw": example.RAW_CLAIMS, "null": example.NULL_CLAIMS}
     cards = [
-        TechniqueCard(label=n, technique=n, family="dp", anchor=n in ("raw", "null"), finished=1, planned=1)
+        TechniqueCard(label=n, technique=n, family="dp", anchor=n in claims, claims=claims.get(n, example.DP_CLAIMS))
         for n in points
     ]
     (found,) = tradeoffs(figures, cards, None)
@@ -75,12 +76,15 @@ def test_the_pareto_set(example):
             "dp-c": (1.0, row(5.5, 4.5, 6.5)),  # cannot be told from a
             "dp-d": (0.1, row(30, 25, 35)),  # more private, less exact
             "dp-e": (2.0, row(7, 6.6, 7.5)),  # beaten by a and c
+            "dp-g": (0.01, row(60, 55, 65)),  # worse than an answer without data
             "dp-f": (3.0, row(None, method="none", note="x")),
         },
     )
     assert {n for n, p in points.items() if p.pareto} == {"dp-a", "dp-c", "dp-d"}
     assert points["dp-b"].better == ["dp-a", "dp-c"]
     assert points["dp-e"].better == ["dp-a", "dp-c"]
+    assert points["dp-g"].better == ["null"]
+    assert points["null"].better == points["raw"].better == []
     assert points["dp-a"].alike == ["dp-c"]
     assert points["dp-f"].alike == []
     assert points["raw"].x.infinite

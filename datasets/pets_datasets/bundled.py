@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,18 @@ from pets_eval.registry import dataset
 if TYPE_CHECKING:
     import pandas as pd
 
-_ROUND = "a round range chosen by pets-eval, wider than the published rows; no range is published"
+_ROUND = "rounded outwards from the rows by pets-eval; no range is published"
 _NO_YES = {0: "No", 1: "Yes"}
 _NOT_FOR = ("decisions about persons, or attempts to identify them",)
 
 
 def _number(kind: Any, bins: tuple[float, ...], label: str = "", *roles: Any, source: str = _ROUND) -> Column:
-    return Column(kind, bounds=(bins[0], bins[-1]), bins=bins, label=label, roles=roles, source=source)
+    bounds = (bins[0], bins[-1])
+    return Column(kind, bounds=bounds, bins=bins, label=label, roles=roles, source=source, from_data=source is _ROUND)
+
+
+def _rounded(low: float, high: float, label: str = "") -> Column:
+    return Column("real", bounds=(low, high), label=label, source=_ROUND, from_data=True)
 
 
 def _category(domain: Any, label: str, *roles: Any, source: str) -> Column:
@@ -29,11 +35,13 @@ def _category(domain: Any, label: str, *roles: Any, source: str) -> Column:
 class _Bundled(Source):
     """A dataset made of one or two files of an installed package."""
 
+    @abstractmethod
     def _files(self) -> list[Path]:
-        raise NotImplementedError
+        """The files of the package that the rows come from."""
 
+    @abstractmethod
     def _frame(self) -> pd.DataFrame:
-        raise NotImplementedError
+        """The rows as the package has them."""
 
     def fingerprint(self, cache: Path) -> str:
         """SHA-256 over the package's files and this module."""
@@ -90,7 +98,7 @@ class RandHealthInsurance(_Bundled):
             "chronic_diseases": _number("real", (0, 5, 10, 15, 20, 30, 60), "index of chronic diseases", "sensitive"),
             "health": _category(_HEALTH, "self-rated health", "quasi-identifier", source=_HIE),
         }
-        return Schema(columns=columns, rows=20_190)
+        return Schema(columns=columns, unit_is="person-year", rows=20_190)
 
     def _files(self) -> list[Path]:
         return [installed_file("statsmodels", "datasets", "randhie", "randhie.csv")]
@@ -160,7 +168,7 @@ class FairAffairs(_Bundled):
             "husband_occupation": _category(_JOBS, "occupation of the husband", quasi, source=names),
             "had_affair": _category(("No", "Yes"), "any time in an affair", "target", "sensitive", source=names),
         }
-        return Schema(columns=columns, rows=6_366)
+        return Schema(columns=columns, unit_is="person", rows=6_366)
 
     def _files(self) -> list[Path]:
         return [installed_file("statsmodels", "datasets", "fair", "fair.csv")]
@@ -223,11 +231,11 @@ class BreastCancer(_Bundled):
         columns: dict[str, Column] = {}
         for i, part in enumerate(("mean", "error", "worst")):
             for name, tops in _CELL.items():
-                columns[f"{part}_{name}"] = Column("real", bounds=(0, tops[i]), source=_ROUND)
+                columns[f"{part}_{name}"] = _rounded(0, tops[i])
         columns["diagnosis"] = _category(
             ("benign", "malignant"), "diagnosis", "target", "sensitive", source="description in scikit-learn"
         )
-        return Schema(columns=columns, rows=569)
+        return Schema(columns=columns, unit_is="person", rows=569)
 
     def _files(self) -> list[Path]:
         return [installed_file("sklearn", "datasets", "data", "breast_cancer.csv")]
@@ -264,17 +272,17 @@ class DiabetesProgression(_Bundled):
             "sex": _category(("1", "2"), "sex, as coded in the source", quasi, source=names),
             "bmi": _number("real", (15, 20, 25, 30, 35, 45), "body mass index"),
             "bp": _number("real", (50, 80, 90, 100, 110, 140), "mean blood pressure"),
-            "total_cholesterol": Column("real", bounds=(90, 310), label="s1", source=_ROUND),
-            "ldl": Column("real", bounds=(40, 250), label="s2", source=_ROUND),
-            "hdl": Column("real", bounds=(20, 100), label="s3", source=_ROUND),
-            "cholesterol_ratio": Column("real", bounds=(1, 10), label="s4: total cholesterol over HDL", source=_ROUND),
-            "log_triglycerides": Column("real", bounds=(3, 6.5), label="s5, possibly", source=_ROUND),
-            "glucose": Column("real", bounds=(50, 130), label="s6: blood sugar", source=_ROUND),
+            "total_cholesterol": _rounded(90, 310, "s1"),
+            "ldl": _rounded(40, 250, "s2"),
+            "hdl": _rounded(20, 100, "s3"),
+            "cholesterol_ratio": _rounded(1, 10, "s4: total cholesterol over HDL"),
+            "log_triglycerides": _rounded(3, 6.5, "s5, possibly"),
+            "glucose": _rounded(50, 130, "s6: blood sugar"),
             "progression": Column(
                 "real", bounds=(25, 346), roles=("target", "sensitive"), label="after one year", source=names
             ),
         }
-        return Schema(columns=columns, rows=442)
+        return Schema(columns=columns, unit_is="person", rows=442)
 
     def _files(self) -> list[Path]:
         stems = ("diabetes_data_raw", "diabetes_target")

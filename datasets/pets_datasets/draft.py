@@ -156,6 +156,8 @@ def schema_yaml(schema: Schema) -> str:
         "# unit of privacy: the column that names the person, or record if each row is somebody else. Where a person",
         "# can have several rows and this says record, every guarantee is too weak.",
         f"unit: {unit}  # {remark}",
+        "# who one unit is, once you know: person, household, visit ...",
+        f"unit-is: {json.dumps(schema.unit_is)}",
         "# most rows of one unit: a bound set beforehand, not the highest count in the data",
         f"max-rows-per-unit: {plain['max-rows-per-unit']}",
         *([f"rows: {plain['rows']}"] if "rows" in plain else []),

@@ -63,7 +63,7 @@ class Generated(Source):
 
     def schema(self) -> Schema:
         """The public schema: the network's values and bands."""
-        return Schema(columns=population.columns(), rows=self.rows)
+        return Schema(columns=population.columns(), unit_is="person", rows=self.rows)
 
     def fingerprint(self, cache: Path) -> str:
         """SHA-256 over the parameters, the network and the sampler."""
@@ -121,7 +121,7 @@ class Hospitals(Source):
             "length_of_stay": _number("integer", (1, 2, 4, 7, 14, 60), "days; 60 means 60 or more"),
             "readmitted": _category(("No", "Yes"), "within 30 days", "target", "sensitive"),
         }
-        return Schema(columns=columns, rows=self.rows)
+        return Schema(columns=columns, unit_is="person", rows=self.rows)
 
     def fingerprint(self, cache: Path) -> str:
         """SHA-256 over the parameters and this module."""
@@ -224,7 +224,7 @@ class Visits(Source):
             "cost": _number("real", (0, 50, 100, 200, 500, 1000, 5000), "in euro; 5000 means 5000 or more"),
             "admitted": _category(("No", "Yes"), "sent on to hospital", "target", "sensitive"),
         }
-        return Schema(columns=columns, unit="person_id", max_rows_per_unit=self.max_visits)
+        return Schema(columns=columns, unit="person_id", unit_is="person", max_rows_per_unit=self.max_visits)
 
     def fingerprint(self, cache: Path) -> str:
         """SHA-256 over the parameters and this module."""

@@ -203,7 +203,7 @@ class Nhanes(Source):
 
     def schema(self) -> Schema:
         """The public schema, from the published codebook."""
-        return Schema(columns=_columns(), rows=5261)
+        return Schema(columns=_columns(), unit_is="person", rows=5261)
 
     def fingerprint(self, cache: Path) -> str:
         """SHA-256 over the package's table and this module."""

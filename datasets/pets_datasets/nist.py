@@ -179,7 +179,7 @@ class NistExcerpts(Source):
     def schema(self) -> Schema:
         """The public schema, from the published data dictionary."""
         columns = _columns(self._area)
-        return Schema(columns=columns, rows=_ROWS[self.excerpt], constraints=_rules(columns))
+        return Schema(columns=columns, unit_is="person", rows=_ROWS[self.excerpt], constraints=_rules(columns))
 
     def fingerprint(self, cache: Path) -> str:
         """SHA-256 over the pinned digest and this module; needs no download."""

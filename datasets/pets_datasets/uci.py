@@ -110,7 +110,7 @@ class Adult(Source):
 
     def schema(self) -> Schema:
         """The public schema, from the published description."""
-        return Schema(columns=_adult_columns(), rows=45_222)
+        return Schema(columns=_adult_columns(), unit_is="person", rows=45_222)
 
     def fingerprint(self, cache: Path) -> str:
         """SHA-256 over the pinned digests and this module; needs no download."""
@@ -217,7 +217,7 @@ class HeartDisease(Source):
 
     def schema(self) -> Schema:
         """The public schema, from the published description."""
-        return Schema(columns=_heart_columns(), rows=920)
+        return Schema(columns=_heart_columns(), unit_is="person", rows=920)
 
     def fingerprint(self, cache: Path) -> str:
         """SHA-256 over the pinned digests and this module; needs no download."""

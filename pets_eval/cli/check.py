@@ -22,5 +22,5 @@ def command(study: Path) -> None:
 
     file = read_study(study)
     plan = make_plan(file)
-    load_guideline(file.study.guideline)
+    load_guideline(file.study.guideline, base=file.path.parent)
     click.echo(f"{study}: this is a valid study of {len(plan.cells)} cells")

@@ -53,7 +53,8 @@ def command(
     from pets_eval.run.studyfile import read_study
 
     file = read_study(study)
-    load_guideline(file.study.guideline)  # a slip in its name must not come to light after an hour of running
+    base = file.path.parent
+    load_guideline(file.study.guideline, base=base)  # a slip in its name must not come to light after an hour
     target = directory or Path("runs") / slug(file.study.name)
     display = make_display()
     try:
@@ -74,7 +75,7 @@ def command(
         return 130
     finally:
         display.stop()
-    return finish(summary, write_reports(target))
+    return finish(summary, write_reports(target, file.study.guideline, base=base))
 
 
 def slug(name: str) -> str:

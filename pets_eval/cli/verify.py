@@ -18,9 +18,10 @@ def command(directory: Path, as_json: bool) -> int:
 
     No cell may be lost or doubled, every hash must match, the reports must be reproducible; if not, exit code 1.
     """
+    from pets_eval.report.write import stale_reports
     from pets_eval.run.verify import verify_run
 
-    problems = verify_run(directory)
+    problems = verify_run(directory) or stale_reports(directory)
     if as_json:
         print_json({"directory": str(directory), "problems": problems})
     elif problems:

@@ -1,0 +1,1 @@
+"""Criteria files and their evaluation. Start at `load.load_guideline` and `evaluate.evaluate`."""

@@ -97,6 +97,8 @@ def _refuse(bad: pd.Series, where: str, what: str, mend: str) -> None:
 def schema_to_json(schema: Schema) -> dict[str, Any]:
     """See `Schema.to_json`."""
     out: dict[str, Any] = {"unit": schema.unit, "max-rows-per-unit": schema.max_rows_per_unit}
+    if schema.unit_is:
+        out["unit-is"] = schema.unit_is
     if schema.rows is not None:
         out["rows"] = schema.rows
     out["columns"] = {name: _column_to_json(column) for name, column in schema.columns.items()}
@@ -120,7 +122,7 @@ def _column_to_json(column: Column) -> dict[str, Any]:
 
 def schema_from_json(value: Mapping[str, Any], *, where: str) -> Schema:
     """See `Schema.from_json`."""
-    _keys(value, {"schema", "unit", "rows", "max-rows-per-unit", "columns", "constraints"}, where)
+    _keys(value, {"schema", "unit", "unit-is", "rows", "max-rows-per-unit", "columns", "constraints"}, where)
     columns = value.get("columns")
     if not isinstance(columns, Mapping) or not columns:
         raise PetsEvalError(f"{where}: 'columns' must map each column's name to its description")
@@ -133,7 +135,8 @@ def schema_from_json(value: Mapping[str, Any], *, where: str) -> Schema:
     most = _count(value, "max-rows-per-unit", 1, where)
     if not isinstance(unit, str) or (unit != "record" and unit not in done):
         raise PetsEvalError(f"{where}: the unit of privacy {str(unit)!r} is not a column{near(unit, done)}")
-    return Schema(columns=done, unit=unit, rows=rows, max_rows_per_unit=most or 1, constraints=rules)
+    unit_is = str(value.get("unit-is", ""))
+    return Schema(columns=done, unit=unit, unit_is=unit_is, rows=rows, max_rows_per_unit=most or 1, constraints=rules)
 
 
 def _column_from_json(value: Any, where: str) -> Column:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pets_eval.model.claims import Guarantee
 from pets_eval.model.evidence import Cost, Estimate, Score
@@ -59,15 +59,21 @@ class ScoreRow(Strict):
 
 
 class MetricResult(Strict):
-    """What one metric (by the hash of its source) found on one cell."""
+    """What one metric (by the hash of its source) found on one cell. `range` is what it can be; null = unbounded."""
 
     source: str
     axis: str
     goal: str
     unit: str
+    range: tuple[float | None, float | None] = (None, None)
     status: Literal["measured", "not-applicable", "failed"]
     reason: str = ""
     rows: list[ScoreRow] = []
+
+    @field_validator("range", mode="before")
+    @classmethod
+    def _unbounded(cls, value: Any) -> Any:
+        return tuple(None if v is None or math.isinf(v) else float(v) for v in value)
 
 
 class GuaranteeRow(Strict):
@@ -215,6 +221,7 @@ class DatasetFacts(Strict):
     not_for: list[str] = []
     notes: list[str] = []
     unit: str = "record"
+    unit_is: str = ""
     rows: int | None = None
     columns: dict[str, Any] = {}
     from_data: list[str] = []

@@ -168,12 +168,14 @@ class Rule:
 class Schema:
     """The public description of a table.
 
-    `unit` is the unit of privacy: the name of the column that identifies it, or "record" if each row is one.
+    `unit` is the unit of privacy: the name of the column that identifies it, or "record" if each row is one;
+    `unit_is` says who that is ("person", "household", "visit"), or nothing where the data do not say.
     `rows` is the number of records where that number is public; `max_rows_per_unit` bounds one unit's contribution.
     """
 
     columns: Mapping[str, Column]
     unit: str = "record"
+    unit_is: str = ""
     rows: int | None = None
     max_rows_per_unit: int = 1
     constraints: tuple[Rule, ...] = field(default=())

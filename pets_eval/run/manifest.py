@@ -62,6 +62,7 @@ def _facts(plan: Plan, label: str, key: str, home: Path) -> DatasetFacts:
         not_for=list(card.not_for),
         notes=list(card.notes),
         unit=dataset.schema.unit,
+        unit_is=dataset.schema.unit_is,
         rows=dataset.schema.rows,
         columns=dataset.schema.to_json()["columns"],
         from_data=dataset.schema.hazards(),

@@ -147,13 +147,14 @@ def _measure(job: Job, spec: MetricSpec, evidence: Evidence, seats: Mapping[str,
             axis=spec.axis,
             goal=spec.goal,
             unit=spec.unit,
+            range=spec.range,
             status=status,
             reason=reason,
             rows=list(rows),
         )
 
     per_seat = "view" in spec.needs
-    missing = [n for n in lacking(spec, evidence) if n != "view"]
+    missing = [n for n in lacking(spec, evidence) if n not in ("view", "rng")]
     if missing:
         return result("not-applicable", f"this release has no {', '.join(missing)}")
     rows: list[ScoreRow] = []

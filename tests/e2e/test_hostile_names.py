@@ -78,3 +78,13 @@ def test_no_row_is_in_any_report_or_record(directory):
     for path in directory.rglob("*"):
         if path.is_file() and "confidential" not in path.parts:
             assert PLANTED.encode() not in path.read_bytes(), f"{path.name} quotes a row"
+
+
+def test_the_run_verifies_and_a_touched_report_does_not(directory, capsys):
+    assert main(["verify", str(directory)]) == 0
+    page = directory / "scorecard.html"
+    page.write_text(page.read_text().replace("sampling", "perfection"))
+    assert main(["verify", str(directory)]) == 1
+    assert "stale: scorecard.html" in capsys.readouterr().out
+    assert main(["report", str(directory)]) == 0
+    assert main(["verify", str(directory)]) == 0

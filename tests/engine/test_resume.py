@@ -91,7 +91,7 @@ def test_interrupt_and_go_on(study, run, tmp_path):
     assert "Traceback" not in told and "goes on from there" in told
     before = len(list((target / "cells").glob("*.json")))
     summary, reporter, _ = run(techniques=TECHNIQUES, repeats=5)
-    assert 0 < before and len(reporter.records) == sum(summary.counts.values()) - before
+    assert before > 0 and len(reporter.records) == sum(summary.counts.values()) - before
     assert verify_run(target) == []
 
 

@@ -26,6 +26,7 @@ from pets_eval.model.record import (
     Spec,
 )
 from pets_eval.model.study import Study
+from pets_eval.registry import metric_spec
 
 # metric -> (axis, goal, unit)
 METRICS = {
@@ -96,7 +97,7 @@ def scores(**values):
     for key, value in values.items():
         name = key.replace("_", "-")
         axis, goal, unit = METRICS[name]
-        about = {"source": "aa" * 32, "axis": axis, "goal": goal, "unit": unit}
+        about = {"source": "aa" * 32, "axis": axis, "goal": goal, "unit": unit, "range": metric_spec(name).range}
         if isinstance(value, str):
             status, _, reason = value.partition(": ")
             done[name] = MetricResult(**about, status=status, reason=reason)
@@ -160,6 +161,7 @@ def facts(use="people", **more):
         "source": "written by hand",
         "licence": "CC0-1.0",
         "unit": "SEQN",
+        "unit_is": "person",
         "train_rows": 700,
         "control_rows": 300,
         "columns": {"SEQN": {"kind": "id", "roles": ["unit"]}, "sex": {"kind": "categorical", "domain": ["F", "M"]}},

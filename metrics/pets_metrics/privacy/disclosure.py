@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pets_eval.model import Answer, Estimate, Score
+from pets_eval.model import Answer, Estimate, Score, Unsupported
 from pets_eval.registry import metric
 from pets_metrics.cells import counts
 from pets_metrics.intervals import wilson
@@ -24,8 +24,8 @@ def exact_cell_disclosure(answer: Answer, truth: Answer, threshold: int = 10) ->
     """Share of the small cells (1 to *threshold* people) whose released count, rounded, is exactly true; 0 is best.
 
     Played from the seat of the public. Noise hits the truth by chance now and then: compare with `null`. The interval
-    is Wilson's over the small cells, which treats them as independent. Not measured where there is no small cell;
-    raises `Unsupported` if the task asks for no counts.
+    is Wilson's over the small cells, which treats them as independent. Raises `Unsupported` where there is no small
+    cell, and if the task asks for no counts.
 
     >>> from pets_eval.model import cell_index
     >>> cells = cell_index([("sex", c, "count") for c in "FMX"])
@@ -36,7 +36,7 @@ def exact_cell_disclosure(answer: Answer, truth: Answer, threshold: int = 10) ->
     small = (true >= 1) & (true <= threshold)
     n = int(small.sum())
     if n == 0:
-        return [Score(Estimate.missing(f"no cell has 1 to {threshold} people"), seat="public")]
+        raise Unsupported(f"no cell has 1 to {threshold} people")
     hits = int((np.rint(released[small]) == true[small]).sum())
     low, high = wilson(hits, n, _LEVEL)
     return [Score(Estimate(hits / n, low, high, _LEVEL, "wilson", n), seat="public")]

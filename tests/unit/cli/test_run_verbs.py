@@ -38,7 +38,7 @@ def engine(monkeypatch):
                 raise self.counts
             return RunSummary(directory, self.counts, self.resumed)
 
-        def write_reports(self, directory, guideline=None):
+        def write_reports(self, directory, guideline=None, base=None):
             self.asked["guideline"] = guideline
             return [directory / n for n in ("scorecard.html", "scorecard.json", "scorecard.md")]
 
@@ -54,6 +54,7 @@ def engine(monkeypatch):
     monkeypatch.setattr(pets_eval.run.verify, "verify_run", made.verify_run)
     monkeypatch.setattr(pets_eval.run.journal, "purge", made.purge)
     monkeypatch.setattr(pets_eval.report.write, "write_reports", made.write_reports)
+    monkeypatch.setattr(pets_eval.report.write, "stale_reports", lambda directory: [])
     return made
 
 
@@ -71,7 +72,7 @@ def test_run_passes_its_options_on_and_ends_with_the_scorecard(engine, capsys):
         "timeout": 1.5,
         "memory": 2.0,
         "command": "pets-eval run default -o here " + " ".join(options),
-        "guideline": None,
+        "guideline": "core",
     }
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "4 cells: 3 finished, 1 skipped"

@@ -109,8 +109,12 @@ def test_undisclosed_cells(example):
 def test_privacy_unit(value, example, unit, stated):
     assert value("privacy-unit", record={"guarantee": example.dp(1.0, unit=unit)}) == stated
     assert value("privacy-unit") is None
-    dataset = {"people": example.facts(unit="record")}
+    dataset = {"people": example.facts(unit="record", unit_is="")}
     assert value("privacy-unit", record={"guarantee": example.dp(1.0, unit="record")}, datasets=dataset) == "record"
+    dataset = {"people": example.facts(unit="record", unit_is="person-year")}
+    assert (
+        value("privacy-unit", record={"guarantee": example.dp(1.0, unit="record")}, datasets=dataset) == "person-year"
+    )
 
 
 def test_delta_times_n(value, example):

@@ -62,9 +62,9 @@ def test_exactly_disclosed_small_cells_by_hand(answer):
     assert exact_cell_disclosure(truth, truth)[0].estimate.value == 1
 
 
-def test_without_small_cells_disclosure_is_not_measured(answer):
-    (score,) = exact_cell_disclosure(answer(counts([100])), answer(counts([100])))
-    assert math.isnan(score.estimate.value) and score.estimate.note == "no cell has 1 to 10 people"
+def test_without_small_cells_disclosure_does_not_apply(answer):
+    with pytest.raises(Unsupported, match="no cell has 1 to 10 people"):
+        exact_cell_disclosure(answer(counts([100])), answer(counts([100])))
 
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 7.5, 300.0])

@@ -99,6 +99,7 @@ def test_write_reports(example, tmp_path):
     assert [p.read_bytes() for p in paths] == before
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "cells",
+        "guideline.yaml",
         "run.json",
         "scorecard.html",
         "scorecard.json",

@@ -1,0 +1,41 @@
+"""Which row of a metric stands in a table: the one for everybody, and else the worst, said as such."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+
+from pets_eval.guideline.figures import Figure
+
+
+def headline(figures: Iterable[Figure]) -> dict[str, dict[str, Figure]]:
+    """From the figures of one metric on one task: statistic -> technique -> the figure to show.
+
+    The row for all groups stands for its groups, and where no technique has one, the worst group; of several seats,
+    the worst. "Worst" is the highest value where low is good, the lowest where high is good. A technique that lacks
+    the rows which others have (the metric does not apply to it, say) is shown under each statistic with its note.
+    """
+    by_technique: dict[str, list[Figure]] = defaultdict(list)
+    for f in figures:
+        by_technique[f.technique].append(f)
+    everybody = any(f.group == "" and f.status == "measured" for rows in by_technique.values() for f in rows)
+    out: dict[str, dict[str, Figure]] = defaultdict(dict)
+    lacking: dict[str, Figure] = {}
+    for technique, rows in by_technique.items():
+        shown = [f for f in rows if f.status == "measured" and (f.group == "" or not everybody)]
+        if not shown:
+            lacking[technique] = _worst(rows)
+        for statistic in {f.statistic for f in shown}:
+            out[statistic][technique] = _worst([f for f in shown if f.statistic == statistic])
+    return {s: {**out[s], **lacking} for s in sorted(out)} or {"": lacking}
+
+
+def _worst(figures: list[Figure]) -> Figure:
+    def badness(f: Figure) -> float:
+        value = f.number
+        if math.isnan(value):
+            return -math.inf
+        return -value if f.goal == "max" else value
+
+    return max(figures, key=badness)

@@ -1,0 +1,146 @@
+"""Privacy against utility on one task: who is beaten by whom, and who cannot be told apart.
+
+A technique beats another if it is distinguishably better on one axis (the intervals do not touch) and distinguishably
+better or exactly equal on the other. Those that nobody beats form the Pareto set. Where intervals overlap, or one is
+missing, nothing is ranked. The anchor that protects everybody, since it never looks at the data, is better in privacy
+than any technique by construction: whoever answers clearly worse than it is beaten, whatever the privacy figures.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from pets_eval.guideline.figures import P_VALUE, Figure
+from pets_eval.guideline.model import Plots
+from pets_eval.report.headline import headline
+from pets_eval.report.model import Dimension, Point, Position, TechniqueCard, Tradeoff
+from pets_eval.report.words import PROTECTS
+
+Relation = Literal["better", "worse", "equal", "unclear"]
+_CHARTS = 2  # per task
+
+
+def tradeoffs(figures: Iterable[Figure], techniques: Sequence[TechniqueCard], plots: Plots | None) -> list[Tradeoff]:
+    """The charts of a scorecard: per dataset and task, the first privacy figures of *plots* against the first utility
+    figure that was measured there; without *plots*, those that most techniques have."""
+    by_place: dict[tuple[str, str], dict[str, list[Figure]]] = defaultdict(lambda: defaultdict(list))
+    for f in figures:
+        by_place[f.dataset, f.task][f.metric].append(f)
+    charts: list[Tradeoff] = []
+    for place, metrics in by_place.items():
+        chosen = {name: headline(found) for name, found in metrics.items()}
+        # A metric of several statistics has one axis per statistic; the first stands for it.
+        lines = {name: next(iter(rows.values())) for name, rows in chosen.items() if rows}
+        xs = _axis(lines, "privacy", plots.privacy if plots else None)
+        ys = _axis(lines, "utility", plots.utility if plots else None)
+        charts += [_tradeoff(place, lines[x], lines[ys[0]], techniques) for x in (xs[:_CHARTS] if ys else ())]
+    return charts
+
+
+def _axis(lines: dict[str, dict[str, Figure]], axis: str, preferred: Sequence[str] | None) -> list[str]:
+    """Metrics that place at least two techniques on an axis, in order of preference."""
+
+    def placed(name: str) -> int:
+        return sum(not math.isnan(f.number) for f in lines[name].values())
+
+    if preferred is not None:
+        return [n for n in preferred if n in lines and placed(n) >= 2]
+    found = [
+        n
+        for n, row in lines.items()
+        if placed(n) >= 2 and (f := next(iter(row.values()))).axis == axis and f.goal != "none" and f.unit != P_VALUE
+    ]
+    return sorted(found, key=lambda n: (-placed(n), n))
+
+
+def _tradeoff(
+    place: tuple[str, str], xs: dict[str, Figure], ys: dict[str, Figure], techniques: Sequence[TechniqueCard]
+) -> Tradeoff:
+    x_axis, y_axis = (_dimension(next(iter(row.values()))) for row in (xs, ys))
+    there = [t for t in techniques if t.label in xs or t.label in ys]
+    positions = {t.label: (_position(xs.get(t.label)), _position(ys.get(t.label))) for t in there}
+    relations = {
+        (a.label, b.label): (
+            relation(positions[a.label][0], positions[b.label][0], x_axis.goal),
+            relation(positions[a.label][1], positions[b.label][1], y_axis.goal),
+        )
+        for a in there
+        for b in there
+        if a is not b
+    }
+    blind = {t.label for t in there if t.anchor and t.claims and len(t.claims.protects) == len(PROTECTS)}
+    points = []
+    for number, t in enumerate(there, start=1):
+        x, y = positions[t.label]
+        others = [o.label for o in there if o is not t]
+        better = [
+            o
+            for o in others
+            if beats(*relations[o, t.label]) or (o in blind and not t.anchor and relations[o, t.label][1] == "better")
+        ]
+        placed = _known(x) and _known(y)
+        seen = [o for o in others if placed and _known(positions[o][0]) and _known(positions[o][1])]
+        points.append(
+            Point(
+                number=number,
+                technique=t.label,
+                anchor=t.anchor,
+                x=x,
+                y=y,
+                pareto=placed and not t.anchor and not better,
+                better=better,
+                alike=[o for o in seen if relations[t.label, o][1] in ("unclear", "equal")],
+                alike_privacy=[o for o in seen if relations[t.label, o][0] == "unclear"],
+            )
+        )
+    return Tradeoff(dataset=place[0], task=place[1], x=x_axis, y=y_axis, points=points)
+
+
+def relation(a: Position, b: Position, goal: str) -> Relation:
+    """How *a* stands to *b*: "unclear" where intervals overlap or are missing, "equal" for the same exact figure.
+
+    >>> one, two = Position(value=1, low=0.9, high=1.1), Position(value=2, low=1.5, high=2.5)
+    >>> relation(one, two, "min"), relation(one, two, "max"), relation(one, one, "min")
+    ('better', 'worse', 'unclear')
+    """
+    ends = [_ends(p) for p in (a, b)]
+    if any(math.isnan(e) for pair in ends for e in pair):
+        return "unclear"
+    (a_low, a_high), (b_low, b_high) = ends
+    if a_low == a_high == b_low == b_high:
+        return "equal"
+    if a_high < b_low:
+        return "worse" if goal == "max" else "better"
+    if b_high < a_low:
+        return "better" if goal == "max" else "worse"
+    return "unclear"
+
+
+def beats(x: Relation, y: Relation) -> bool:
+    """Whether the relations on both axes make one technique clearly the better choice."""
+    return {x, y} <= {"better", "equal"} and "better" in (x, y)
+
+
+def _ends(p: Position) -> tuple[float, float]:
+    if p.infinite:
+        return math.inf, math.inf
+    if p.value is None or (p.low is None and p.high is None):
+        return math.nan, math.nan
+    return (-math.inf if p.low is None else p.low, math.inf if p.high is None else p.high)
+
+
+def _known(p: Position) -> bool:
+    return p.infinite or p.value is not None
+
+
+def _position(figure: Figure | None) -> Position:
+    if figure is None:
+        return Position(value=None, low=None, high=None)
+    return Position(value=figure.value, low=figure.low, high=figure.high, infinite=figure.infinite)
+
+
+def _dimension(figure: Figure) -> Dimension:
+    return Dimension(metric=figure.metric, statistic=figure.statistic, unit=figure.unit, goal=figure.goal)

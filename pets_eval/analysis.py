@@ -145,10 +145,16 @@ class Run:
         if x is None and y is None:
             return card.tradeoffs
         preferred = kept_guideline(self.directory).plots
-        privacy, utility = (preferred.privacy, preferred.utility) if preferred else ([], [])
-        privacy = [x] if x else privacy or sorted({f.metric for f in card.figures if f.axis == "privacy"})
-        utility = [y] if y else utility or sorted({f.metric for f in card.figures if f.axis == "utility"})
-        return tradeoffs(card.figures, card.techniques, Plots(privacy=privacy, utility=utility))
+        chosen: dict[str, list[str]] = {}
+        for axis, asked in (("privacy", x), ("utility", y)):
+            there = sorted({f.metric for f in card.figures if f.axis == axis})
+            chosen[axis] = [asked] if asked else getattr(preferred, axis, None) or there
+            if not chosen[axis]:
+                raise PetsEvalError(
+                    f"the run has no figure of {axis} to draw; run or score it with a metric of {axis} "
+                    f"(see: pets-eval list metrics), or name a metric of another kind as x or y"
+                )
+        return tradeoffs(card.figures, card.techniques, Plots(**chosen))
 
     @cached_property
     def _card(self) -> Scorecard:
@@ -212,7 +218,7 @@ class Chart:
 
 
 def _ends(axis: str, p: Position) -> dict[str, float]:
-    ends = {axis: math.inf if p.infinite else p.value, f"{axis}_low": p.low, f"{axis}_high": p.high}
+    ends = {axis: p.value, f"{axis}_low": p.low, f"{axis}_high": p.high}
     return {name: math.nan if value is None else value for name, value in ends.items()}
 
 

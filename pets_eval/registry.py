@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import ast
 import functools
-import hashlib
 import importlib.util
 import inspect
 import math
@@ -28,6 +27,7 @@ from pets_eval.model.errors import MissingExtra, PetsEvalError
 from pets_eval.model.evidence import Axis, Effort, Estimate, Goal, MetricSpec, Score
 from pets_eval.model.params import build, near, param
 from pets_eval.model.technique import Technique
+from pets_eval.sources import source_digest
 
 Kind = Literal["techniques", "datasets", "tasks", "metrics"]
 KINDS: tuple[Kind, ...] = ("techniques", "datasets", "tasks", "metrics")
@@ -228,25 +228,23 @@ def _make(kind: Kind, base: Callable[..., T], name: str, params: Mapping[str, An
 def check_installed(plugin: Technique) -> None:
     """Raise `MissingExtra` if a package that *plugin* requires is not installed."""
     for package in plugin.requires:
-        if importlib.util.find_spec(package) is None:
+        try:
+            there = importlib.util.find_spec(package) is not None
+        except ImportError:  # the parent of a dotted name is missing
+            there = False
+        if not there:
             raise MissingExtra(package, plugin.extra)
 
 
 # -- identity -------------------------------------------------------------------------------------
 
 
-@functools.cache
 def source_hash(kind: Kind, name: str) -> str:
-    """SHA-256 over the source a plug-in is made of: its module's file and the files beside it in its package."""
-    spec = importlib.util.find_spec(entry(kind, name).module)
-    if spec is None or spec.origin is None:
-        raise PetsEvalError(f"the source of the {kind[:-1]} {name!r} is not there; reinstall its package")
-    file = Path(spec.origin)
-    in_package = bool(spec.parent)
-    digest = hashlib.sha256()
-    for path in sorted(file.parent.glob("*.py")) if in_package else [file]:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+    """SHA-256 over the source a plug-in is made of: its module and what that imports from its own package."""
+    try:
+        return source_digest(entry(kind, name).module)
+    except ImportError:
+        raise PetsEvalError(f"the source of the {kind[:-1]} {name!r} is not there; reinstall its package") from None
 
 
 @functools.cache

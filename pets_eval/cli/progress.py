@@ -114,17 +114,21 @@ class Troubles:
 
     def line(self, record: RunRecord) -> str:
         """What became of the cell; "" if it finished, or was skipped for a reason that was said before."""
-        if record.status == "finished":
-            return ""
         s = record.spec
+        if record.status == "finished":
+            failed = [f"metric {n} failed: {r.reason}" for n, r in record.scores.items() if r.status == "failed"]
+            return _printable("; ".join(self._unsaid(failed)))
         if record.status == "skipped":
-            line = f"skipped: {record.reason}"
-            if line in self._said:
-                return ""
-            self._said.add(line)
+            line = "".join(self._unsaid([f"skipped: {s.technique}: {record.reason}"]))
         else:
-            line = f"{record.status}: {s.label} on {s.task} of {s.dataset}, repeat {s.repeat}: {record.reason}"
+            which = s.probe or f"repeat {s.repeat}"
+            line = f"{record.status}: {s.label} on {s.task} of {s.dataset}, {which}: {record.reason}"
         return _printable(line)
+
+    def _unsaid(self, lines: list[str]) -> list[str]:
+        new = [line for line in lines if line not in self._said]
+        self._said.update(new)
+        return new
 
 
 def _printable(text: str) -> str:

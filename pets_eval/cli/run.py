@@ -71,7 +71,8 @@ def command(
         )
     except KeyboardInterrupt:
         display.stop()  # before the last words, which it would overwrite
-        click.echo(f"interrupted: finished cells are kept in {target}; the same command goes on from there", err=True)
+        kept = f"finished cells are kept in {target}" if target.exists() else "nothing was written yet"
+        click.echo(f"interrupted: {kept}; the same command goes on from there", err=True)
         return 130
     finally:
         display.stop()
@@ -80,4 +81,4 @@ def command(
 
 def slug(name: str) -> str:
     """A folder name for a study: "My first study!" -> "my-first-study"."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "study"
+    return re.sub(r"[\W_]+", "-", name.lower()).strip("-")[:60] or "study"

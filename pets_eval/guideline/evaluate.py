@@ -4,6 +4,8 @@ The rules, in one place:
 - The unfavourable end of a figure's interval decides (the high end against an upper limit, the low end against a lower
   one). Without an interval the value decides, and the reason says so. What was not measured is not evaluated.
 - Over datasets, tasks, seats and groups, the worst decides.
+- Little evidence passes nothing: not a figure measured in fewer than half of the planned repeats, and not a test that
+  could not have failed. What misses a limit on little evidence still misses it.
 - A claim that satisfies a criterion is "claim-only", never a pass.
 - An attestation never overrides what the record shows: a missed check counts, attested or not.
 """
@@ -59,7 +61,8 @@ class Evaluation:
 
     def _inapplicable(self) -> str:
         c, s = self.criterion, self.subject
-        output = any(r.claims and "output-privacy" in r.claims.protects for r in s.finished)
+        # Where nothing finished, nobody knows what it claims: asked, rather than excused.
+        output = not s.finished or any(r.claims and "output-privacy" in r.claims.protects for r in s.finished)
         applies = "all" in c.families or s.family in c.families or ("all-output" in c.families and output)
         if not applies:
             return f"asked of {', '.join(c.families)} techniques only"
@@ -118,7 +121,22 @@ class Evaluation:
         holds = all(_HOLDS[check.op](d, target) for d in decisive)
         relation = "is" if holds else "is not"
         reason = f"{subject} {told} {relation} {_LIMIT[check.op]} {brief(target)}"
-        return _row(self._met() if holds else check.on_miss, reason, place)
+        reason += f", {figure.coverage}" if figure.coverage else ""
+        if not holds:
+            return _row(check.on_miss, reason, place)
+        doubt = self._doubt(check, figure, target)
+        return _row("not-evaluated", f"{reason}: {doubt}", place) if doubt else _row(self._met(), reason, place)
+
+    def _doubt(self, check: Check, figure: Figure, target: float) -> str:
+        """Why a figure within its limit is no evidence; "" if it is."""
+        if self.criterion.evidence == "measured" and 2 * figure.measured < figure.of:
+            return "fewer than half, which is too few to pass"
+        if figure.unit == P_VALUE and figure.floor is not None and check.op in (">", ">="):
+            least = min(1.0, figure.floor * max(1, figure.tests))
+            if _HOLDS[check.op](least, target):
+                told = f"the smallest that it can give is {brief(least)}, so it could not have failed"
+                return f"too many tests for so few permutations ({told})"
+        return ""
 
     def _target(self, check: Check, figure: Figure, place: Place) -> float | None:
         """The limit: fixed, or the strictest of the other metric's figures (in the same seat and group if there)."""
@@ -169,7 +187,7 @@ class Evaluation:
             first = cells[0]
             name: VerdictName = "not-applicable" if all(r.status == "skipped" for r in cells) else "not-evaluated"
             return _row(name, f"{_UNFINISHED} ({first.status}: {first.reason or 'no reason given'})", place)
-        notes = [f.note for f in found if f.note]
+        notes = [f.note for f in found if f.note] or [r.reason for r in ended if r.reason]
         if found and all(f.status == "not-applicable" for f in found):
             return _row("not-applicable", f"{metric} does not apply: {notes[0] if notes else 'no reason given'}", place)
         return _row("not-evaluated", f"{metric} was not measured{': ' + notes[0] if notes else ''}", place)

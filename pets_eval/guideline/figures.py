@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Literal, NamedTuple
 
+from pets_eval.model.record import ExtendedReal
 from pets_eval.model.study import Strict
 
 P_VALUE = "p-value"
-INFINITE = "infinite"
 
 
 class Interval(NamedTuple):
@@ -21,9 +21,10 @@ class Interval(NamedTuple):
 class Figure(Strict):
     """A figure as it stands on the scorecard.
 
-    `value` is null where nothing was measured (`status` and `note` say why), or where it is `infinite`. `n` counts the
-    repeats, or the observations of a single one (`method` says which). `adjusted` is the p-value after Holm's
-    correction over all tests of the scorecard.
+    `value` is null where nothing was measured (`status` and `note` say why). `measured` counts the repeats with a
+    value, `of` those that were planned. `n` counts the repeats, or the observations of a single one (`method` says
+    which). A p-value has no interval; instead `adjusted` is the p-value after Holm's correction over all `tests` of the
+    scorecard (null: this one is no test), and `floor` the smallest that its permutations can give (null: any).
     """
 
     technique: str
@@ -37,28 +38,41 @@ class Figure(Strict):
     group: str = ""
     statistic: str = ""
     status: Literal["measured", "not-applicable", "failed"] = "measured"
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
+    value: ExtendedReal | None = None
+    low: ExtendedReal | None = None
+    high: ExtendedReal | None = None
     level: float = 0.95
     method: str = "none"
     n: int = 0
-    infinite: bool = False
+    measured: int = 0
+    of: int = 0
     adjusted: float | None = None
+    tests: int = 0
+    floor: float | None = None
     note: str = ""
 
     @property
     def number(self) -> float:
         """The value; NaN where nothing was measured."""
-        if self.infinite:
-            return math.inf
         return math.nan if self.value is None else self.value
 
     @property
     def interval(self) -> Interval:
-        """The interval. Records keep an unbounded end as null, so a single missing end is an unbounded one."""
-        if self.infinite:
-            return Interval(math.inf, math.inf)
-        if self.value is None or (self.low is None and self.high is None):
-            return Interval(math.nan, math.nan)
-        return Interval(-math.inf if self.low is None else self.low, math.inf if self.high is None else self.high)
+        """The interval. Where only one end is known, the other may be anywhere, so it counts as unbounded."""
+        return interval(self.value, self.low, self.high)
+
+    @property
+    def coverage(self) -> str:
+        """ "measured in 1 of 5 repeats", or "" where all that were planned gave a value."""
+        return f"measured in {self.measured} of {self.of} repeats" if 0 < self.measured < self.of else ""
+
+
+def interval(value: float | None, low: float | None, high: float | None) -> Interval:
+    """The ends around *value*, where null means not known.
+
+    >>> interval(1.0, 0.5, None), interval(1.0, None, None)
+    (Interval(low=0.5, high=inf), Interval(low=nan, high=nan))
+    """
+    if value is None or (low is None and high is None):
+        return Interval(math.nan, math.nan)
+    return Interval(-math.inf if low is None else low, math.inf if high is None else high)

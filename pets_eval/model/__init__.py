@@ -8,7 +8,7 @@ from pets_eval.model.claims import Claims, Guarantee
 from pets_eval.model.data import Card, Dataset, Inputs, Model, Party, Source, Table, Task
 from pets_eval.model.errors import Conflict, MissingExtra, PetsEvalError, Unsupported
 from pets_eval.model.evidence import Cost, Estimate, MetricSpec, Score
-from pets_eval.model.params import Param, build, describe, near, param
+from pets_eval.model.params import Param, build, canonical, describe, near, param
 from pets_eval.model.release import Message, Release, Verified, View
 from pets_eval.model.schema import MISSING, Column, Rule, Schema
 from pets_eval.model.technique import Context, Mechanism, Tap, Technique
@@ -47,6 +47,7 @@ __all__ = [
     "Verified",
     "View",
     "build",
+    "canonical",
     "cell_index",
     "describe",
     "near",

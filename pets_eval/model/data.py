@@ -209,6 +209,7 @@ class Task(ABC):
     name: ClassVar[str]
     kind: ClassVar[str]
     wants_query: ClassVar[bool] = False  # True for tasks whose answer is about the query rows
+    uses: ClassVar[tuple[str, ...]] = ()  # heavy modules it imports when asked, for the runner to import beforehand
 
     def needs(self, schema: Schema) -> None:
         """Raise `PetsEvalError` if this task cannot be asked of a table with *schema*."""

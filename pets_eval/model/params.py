@@ -96,7 +96,7 @@ def describe(cls: type) -> list[Described]:
     rows = []
     for f in dataclasses.fields(cls):
         p = f.metadata.get(_META, Param())
-        required = f.default is dataclasses.MISSING
+        required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
         rows.append(
             Described(f.name, _type_name(hints[f.name]), None if required else f.default, required, p.range(), p.help)
         )
@@ -118,7 +118,7 @@ def build(cls: type[T], values: Mapping[str, Any], *, where: str = "") -> T:
             raise PetsEvalError(f"{where}unknown parameter {name!r}{near(name, fields)}; it takes: {known}")
         try:
             value = _coerce(value, hints[name])
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise PetsEvalError(
                 f"{where}parameter {name!r} must be {_type_name(hints[name])}, not {_shown(value)}"
             ) from None
@@ -133,6 +133,24 @@ def build(cls: type[T], values: Mapping[str, Any], *, where: str = "") -> T:
         return cls(**checked)
     except ValueError as error:  # a __post_init__ that relates several parameters
         raise PetsEvalError(f"{where}{error}") from None
+
+
+def canonical(made: Any) -> dict[str, Any]:
+    """All parameters of a built plug-in in the order of its fields, as plain JSON values: one spelling for each.
+
+    >>> from dataclasses import make_dataclass
+    >>> canonical(make_dataclass("T", [("scale", float), ("of", tuple)])(2.0, ("a", "b")))
+    {'scale': 2.0, 'of': ['a', 'b']}
+    """
+    return {f.name: _plain(getattr(made, f.name)) for f in dataclasses.fields(made)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    return value
 
 
 def near(name: Any, known: Iterable[Any]) -> str:

@@ -3,31 +3,59 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, PlainSerializer, WithJsonSchema, field_validator
 
 from pets_eval.model.claims import Guarantee
 from pets_eval.model.evidence import Cost, Estimate, Score
 from pets_eval.model.study import Strict, Study
 
 Status = Literal["finished", "failed", "timed-out", "out-of-memory", "crashed", "skipped"]
-OUTCOMES: tuple[str, ...] = Status.__args__  # type: ignore[attr-defined]
+IDENTITY = r"^[0-9a-f]{32,64}$"  # becomes a file name: nothing that could lead elsewhere
 
 
 def _plain(x: float) -> float | None:
     return float(x) if math.isfinite(x) else None
 
 
+def _measured(x: float) -> float | None:
+    return None if math.isnan(x) else float(x)
+
+
+def _not_nan(x: float) -> float:
+    if math.isnan(x):
+        raise ValueError("what was not measured is null, not NaN")
+    return x
+
+
+def _as_json(x: float) -> float | str:
+    return x if math.isfinite(x) else "Infinity" if x > 0 else "-Infinity"
+
+
+# A number that may be infinite; JSON has no word for that, so there it is the text "Infinity" or "-Infinity".
+ExtendedReal = Annotated[
+    float,
+    Field(allow_inf_nan=True),
+    AfterValidator(_not_nan),
+    PlainSerializer(_as_json, return_type=float | str, when_used="json"),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": ["Infinity", "-Infinity"]}]}),
+]
+
+
 class ScoreRow(Strict):
-    """One `Score` on disk; a value that was not measured is null."""
+    """One `Score` on disk. A value that was not measured is null, and so is an end that is not known.
+
+    A p-value by method "permutation" has the smallest p-value that its number of permutations can give as `low`.
+    """
 
     seat: str = ""
     group: str = ""
     statistic: str = ""
-    value: float | None
-    low: float | None = None
-    high: float | None = None
+    value: ExtendedReal | None
+    low: ExtendedReal | None = None
+    high: ExtendedReal | None = None
     level: float = 0.95
     method: str = "exact"
     n: int = 1
@@ -35,20 +63,19 @@ class ScoreRow(Strict):
 
     @staticmethod
     def of(score: Score) -> ScoreRow:
-        """From the value in memory. Infinite ends of an interval are kept as null, said in `note`."""
+        """From the value in memory: NaN becomes null, an infinity stays what it is."""
         e = score.estimate
-        note = "; ".join(n for n in ("infinite" if math.isinf(e.value) else "", e.note) if n)
         return ScoreRow(
             seat=score.seat,
             group=score.group,
             statistic=score.statistic,
-            value=_plain(e.value),
-            low=_plain(e.low),
-            high=_plain(e.high),
+            value=_measured(e.value),
+            low=_measured(e.low),
+            high=_measured(e.high),
             level=e.level,
             method=e.method,
             n=e.n,
-            note=note,
+            note=e.note,
         )
 
     def estimate(self) -> Estimate:
@@ -165,6 +192,14 @@ class Artifact(Strict):
     sha256: str
     nbytes: int
 
+    @field_validator("path")
+    @classmethod
+    def _stays_inside(cls, value: str) -> str:
+        path = PurePosixPath(value)
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError("an artifact lies inside the confidential folder")
+        return value
+
 
 class Spec(Strict):
     """What one cell is: enough to run it again."""
@@ -185,7 +220,7 @@ class RunRecord(Strict):
     """The record of one cell. `identity` is a hash of the spec, the sources, the versions and the data."""
 
     schema_: Literal["pets-eval/run/1"] = Field(default="pets-eval/run/1", alias="schema")
-    identity: str
+    identity: str = Field(pattern=IDENTITY)
     spec: Spec
     status: Status
     reason: str = ""
@@ -210,7 +245,7 @@ class DatasetFacts(Strict):
 
     use: str
     fingerprint: str
-    prepared: str
+    prepared: str = Field(pattern=IDENTITY)
     title: str
     description: str
     source: str
@@ -234,7 +269,7 @@ class DatasetFacts(Strict):
 class Planned(Strict):
     """A cell of the plan."""
 
-    identity: str
+    identity: str = Field(pattern=IDENTITY)
     spec: Spec
 
 

@@ -77,7 +77,7 @@ def _description(chart: Tradeoff) -> str:
 def _told(p: Position, axis: Dimension) -> str:
     figure = Figure(
         technique="", dataset="", task="", metric="", axis="", goal="", unit=axis.unit,
-        value=p.value, low=p.low, high=p.high, infinite=p.infinite,
+        value=p.value, low=p.low, high=p.high,
     )  # fmt: skip
     value, interval = value_and_interval(figure)
     return value + (f" ({interval})" if interval else "")
@@ -87,18 +87,18 @@ def _told(p: Position, axis: Dimension) -> str:
 
 
 def _strips(x: Scale, y: Scale) -> list[str]:
-    """Shaded room for zero, "no limit" and "no figure"."""
+    """Shaded room for zero, for infinities and for "no figure"."""
     right, bottom = _LEFT + _PLOT_W, _TOP + _PLOT_H
+    (x_from, x_to), (y_from, y_to) = x.inner, y.inner
     rects = []
-    if x.zero:
-        rects.append((_LEFT, _TOP, x.boundary[0] - _LEFT, _PLOT_H))
-    if x.infinite or x.missing:
-        edge = min(x.boundary[x.zero :])
-        rects.append((edge, _TOP, right - edge, _PLOT_H))
-    if y.zero:
-        rects.append((_LEFT, y.boundary[0], _PLOT_W, bottom - y.boundary[0]))
-    if y.infinite or y.missing:
-        rects.append((_LEFT, _TOP, _PLOT_W, max(y.boundary[y.zero :]) - _TOP))
+    if x.before:
+        rects.append((_LEFT, _TOP, x_from - _LEFT, _PLOT_H))
+    if x.after:
+        rects.append((x_to, _TOP, right - x_to, _PLOT_H))
+    if y.before:
+        rects.append((_LEFT, y_from, _PLOT_W, bottom - y_from))
+    if y.after:
+        rects.append((_LEFT, _TOP, _PLOT_W, y_to - _TOP))
     return [f'<rect class="strip" x="{a:.1f}" y="{b:.1f}" width="{w:.1f}" height="{h:.1f}"/>' for a, b, w, h in rects]
 
 
@@ -204,7 +204,10 @@ def _legend(chart: Tradeoff) -> list[str]:
     told = (
         (chart.points[0].model_copy(update={"anchor": True}), "anchor (no protection, or no data)"),
         (chart.points[0].model_copy(update={"anchor": False, "pareto": True}), "Pareto set: nothing clearly beats it"),
-        (chart.points[0].model_copy(update={"anchor": False, "pareto": False}), "beaten, or not placed"),
+        (
+            chart.points[0].model_copy(update={"anchor": False, "pareto": False}),
+            "beaten, not ranked, or a figure is missing",
+        ),
     )
     for p, words in told:
         out.append(_mark(p, _LEGEND_X + 6, top))

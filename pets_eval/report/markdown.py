@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from pets_eval.guideline.model import Criterion, Verdict
 from pets_eval.report import overview, places, words
 from pets_eval.report.model import Scorecard
 from pets_eval.report.table import Cell, Sheet
@@ -46,11 +47,20 @@ def text(value: object) -> str:
 
 def _table(sheet: Sheet) -> str:
     heads = [text(sheet.first), *(_two(text(h.text), text(h.small)) for h in sheet.headers)]
-    rows = [
-        [f"**{text(line.name)}**" + (" (anchor)" if line.anchor else ""), *map(_cell, line.cells)]
-        for line in sheet.lines
-    ]
+    rows = [[_name(line.name, line.anchor), *map(_cell, line.cells)] for line in sheet.lines]
     return f"*{text(sheet.caption)}*\n\n" + _grid(heads, rows)
+
+
+def _name(label: str, anchor: bool) -> str:
+    return f"**{text(label)}**" + (" (anchor)" if anchor else "")
+
+
+def _asked(criterion: Criterion) -> str:
+    return f"**{criterion.id}** {text(criterion.text)} ({criterion.evidence} evidence)"
+
+
+def _sign(verdict: Verdict) -> str:
+    return f"{SIGN[verdict.verdict]} {verdict.verdict}"
 
 
 def _grid(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -83,7 +93,7 @@ def _evaluated(card: Scorecard) -> list[str]:
         ("Evaluated on", card.created),
         ("Valid until", card.expires),
         ("Guideline", f"{card.guideline.title}, version {card.guideline.version}"),
-        ("Cells", f"{counts.planned} planned, {counts.finished} finished{ended}"),
+        ("Cells", f"{counts.planned} planned, {counts.finished} finished{ended}{overview.flawed(card.broken)}"),
     ]
     blocks = [f"# Scorecard: {text(card.title)}", "## 1. What was evaluated", _list(about)]
     blocks.append(
@@ -162,12 +172,18 @@ def _verdicts(card: Scorecard) -> list[str]:
     blocks = ["## 4. Held against the guideline", text(card.guideline.note)]
     blocks.append("The unfavourable end of a figure's interval decides, and the worst task counts.")
     blocks.append("\n".join(f"- {SIGN[name]} **{name}**: {meaning}" for name, meaning in words.MEANING.items()))
-    heads = ["Criterion", *(text(t.label) for t in card.techniques)]
-    rows = [
-        [f"**{j.criterion.id}** {text(j.criterion.text)}", *(f"{SIGN[v.verdict]} {v.verdict}" for v in j.verdicts)]
-        for j in overview.verdict_matrix(card)
-    ]
-    blocks.append(_grid(heads, rows))
+    held = overview.held(card)
+    if held.shared:
+        blocks.append("*Criteria on which all techniques stand alike*")
+        rows = [[_asked(j.criterion), _sign(j.verdicts[0]), text(j.verdicts[0].reason)] for j in held.shared]
+        blocks.append(_grid(["Criterion", "Verdict", "Reason"], rows))
+    for m in held.matrices:
+        blocks.append(f"*{m.caption}*")
+        rows = [[_name(t.label, t.anchor), *map(_sign, found)] for t, found in m.rows]
+        blocks.append(_grid(["Technique", *map(_asked, m.criteria)], rows))
+        blocks.append(f"None of these is asked of {text(', '.join(m.excused))}." if m.excused else "")
+    if held.unasked:
+        blocks.append(f"Not asked of any technique here: {', '.join(held.unasked)}.")
     for r in overview.reasons(card):
         blocks.append(f"### Reasons: {text(r.technique.label)}")
         blocks.append(
@@ -181,7 +197,7 @@ def _verdicts(card: Scorecard) -> list[str]:
 def _ended(card: Scorecard) -> list[str]:
     blocks = ["## 5. What did not finish"]
     blocks.append(_table(overview.ended_sheet(card.ended)) if card.ended else "Every planned cell finished.")
-    broken = overview.broken_sheet(card)
+    broken = overview.broken_sheet(card.broken)
     return [*blocks, _table(broken)] if broken.lines else blocks
 
 

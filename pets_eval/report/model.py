@@ -8,7 +8,7 @@ from pydantic import Field
 
 from pets_eval.guideline.figures import Figure
 from pets_eval.guideline.model import Criterion, Verdict
-from pets_eval.model.record import ClaimsRow, DatasetFacts, GuaranteeRow
+from pets_eval.model.record import ClaimsRow, DatasetFacts, ExtendedReal, GuaranteeRow
 from pets_eval.model.study import Strict, TaskPick
 
 
@@ -57,13 +57,25 @@ class Ended(Strict):
     attempts: int = 0
 
 
-class Position(Strict):
-    """Where one figure stands on one axis of a chart. Infinite, or null for not measured."""
+class Broken(Strict):
+    """What went wrong on a cell that finished: a metric that failed, or (without a metric) a remark on the cell."""
 
-    value: float | None
-    low: float | None
-    high: float | None
-    infinite: bool = False
+    identity: str
+    dataset: str
+    task: str
+    technique: str
+    repeat: int
+    probe: str = ""
+    metric: str = ""
+    reason: str
+
+
+class Position(Strict):
+    """Where one figure stands on one axis of a chart; null where it was not measured."""
+
+    value: ExtendedReal | None
+    low: ExtendedReal | None
+    high: ExtendedReal | None
 
 
 class Point(Strict):
@@ -162,4 +174,5 @@ class Scorecard(Strict):
     guideline: Held
     verdicts: list[Verdict]
     ended: list[Ended]
+    broken: list[Broken]
     reproduction: Reproduction

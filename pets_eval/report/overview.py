@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pets_eval.guideline.model import SEVERITY, Criterion, Verdict
-from pets_eval.report.model import Ended, Scorecard, TechniqueCard
+from pets_eval.report.model import Broken, Ended, Scorecard, TechniqueCard
 from pets_eval.report.table import Cell, Header, Line, Sheet
 from pets_eval.report.words import NOTION, STATUS, parameters, settings, span
+
+_WIDE = 7  # criteria side by side; more are cut into tables of about the same width
 
 
 def technique_groups(card: Scorecard) -> list[list[TechniqueCard]]:
@@ -78,16 +82,31 @@ def ended_sheet(ended: Iterable[Ended]) -> Sheet:
     return Sheet("Cells that did not finish", "Technique", headers, lines)
 
 
-def broken_sheet(card: Scorecard) -> Sheet:
-    """Metrics that failed on cells that finished."""
+def flawed(broken: Sequence[Broken]) -> str:
+    """How many of the finished cells something went wrong on, as the end of a sentence; "" for none."""
+    cells = len({b.identity for b in broken})
+    return f"; something went wrong on {cells} of those that finished" if cells else ""
+
+
+def broken_sheet(broken: Iterable[Broken]) -> Sheet:
+    """What went wrong on cells that finished; repeats on which the same went wrong share a row."""
+    alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for b in broken:
+        alike[b.technique, b.dataset, b.task, b.probe, b.metric, b.reason].append(b.repeat)
     lines = [
-        Line(f.technique, [Cell(f"{f.dataset} / {f.task}"), Cell(f.metric), Cell(f.note)])
-        for f in card.figures
-        if f.status == "failed"
+        Line(
+            t,
+            [
+                Cell(f"{d} / {k}", f"audit: {probe}" if probe else ""),
+                Cell(metric or "the cell itself"),
+                Cell(span(rs)),
+                Cell(reason),
+            ],
+        )
+        for (t, d, k, probe, metric, reason), rs in alike.items()
     ]
-    return Sheet(
-        "Metrics that failed", "Technique", [Header("Dataset / task"), Header("Metric"), Header("Reason")], lines
-    )
+    headers = [Header("Dataset / task"), Header("Metric"), Header("Repeats"), Header("Reason")]
+    return Sheet("What went wrong on cells that finished", "Technique", headers, lines)
 
 
 @dataclass(frozen=True)
@@ -98,11 +117,31 @@ class Judged:
     verdicts: Sequence[Verdict]
 
     @property
+    def asked(self) -> bool:
+        """Whether it is asked of any of the techniques."""
+        return any(v.verdict != "not-applicable" for v in self.verdicts)
+
+    @property
     def common(self) -> Verdict | None:
         """The verdict and reason that all techniques share, if they do."""
         first = self.verdicts[0]
         alike = all((v.verdict, v.reason) == (first.verdict, first.reason) for v in self.verdicts)
         return first if alike else None
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Some criteria against the techniques that at least one of them is asked of."""
+
+    criteria: Sequence[Criterion]
+    rows: Sequence[tuple[TechniqueCard, Sequence[Verdict]]]
+    excused: Sequence[str]
+
+    @property
+    def caption(self) -> str:
+        """Which criteria these are."""
+        first, last = self.criteria[0].id, self.criteria[-1].id
+        return "Verdicts by technique: " + (first if first == last else f"{first} to {last}")
 
 
 @dataclass(frozen=True)
@@ -117,10 +156,32 @@ class Reasons:
         return ", ".join(v.criterion for v in self.verdicts if v.verdict == verdict)
 
 
-def verdict_matrix(card: Scorecard) -> list[Judged]:
-    """Each criterion with its verdicts, in the order of the techniques."""
+@dataclass(frozen=True)
+class Held:
+    """The verdicts, told briefly: criteria asked of nobody, those on which all techniques stand alike, and the rest."""
+
+    unasked: Sequence[str]
+    shared: Sequence[Judged]
+    matrices: Sequence[Matrix]
+
+
+def held(card: Scorecard) -> Held:
+    """The verdicts of a scorecard, criteria and techniques in their order."""
     found = {(v.criterion, v.technique): v for v in card.verdicts}
-    return [Judged(c, [found[c.id, t.label] for t in card.techniques]) for c in card.guideline.criteria]
+    judged = [Judged(c, [found[c.id, t.label] for t in card.techniques]) for c in card.guideline.criteria]
+    unasked = [j.criterion.id for j in judged if not j.asked]
+    differing = [j for j in judged if j.asked and not j.common]
+    tables = math.ceil(len(differing) / _WIDE)
+    cuts = [round(i * len(differing) / tables) for i in range(tables + 1)] if tables else []
+    parts = [_matrix(card.techniques, differing[a:b]) for a, b in pairwise(cuts)]
+    return Held(unasked, [j for j in judged if j.asked and j.common], parts)
+
+
+def _matrix(techniques: Sequence[TechniqueCard], judged: Sequence[Judged]) -> Matrix:
+    rows = [(t, [j.verdicts[i] for j in judged]) for i, t in enumerate(techniques)]
+    asked = [(t, vs) for t, vs in rows if any(v.verdict != "not-applicable" for v in vs)]
+    excused = [t.label for t, vs in rows if all(v.verdict == "not-applicable" for v in vs)]
+    return Matrix([j.criterion for j in judged], asked, excused)
 
 
 def reasons(card: Scorecard) -> list[Reasons]:

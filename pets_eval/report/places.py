@@ -12,6 +12,7 @@ from pets_eval.guideline.numbers import NOT_MEASURED
 from pets_eval.report.headline import headline
 from pets_eval.report.model import Point, Position, Scorecard, TechniqueCard, Tradeoff
 from pets_eval.report.table import Cell, Header, Line, Sheet
+from pets_eval.report.tradeoff import RANKED
 from pets_eval.report.words import AXIS, GOAL, title, unit, value_and_interval
 
 Place = tuple[str, str]
@@ -135,13 +136,18 @@ def tradeoff_sheet(chart: Tradeoff) -> Sheet:
             return "anchor"
         if p.better:
             return f"beaten by {named(p.better)}"
-        return "in the Pareto set" if p.pareto else "not placed: a figure is missing"
+        if not placed(p):
+            return "not placed: a figure is missing"
+        return "in the Pareto set" if p.pareto else "not ranked: neither direction is better"
+
+    def placed(p: Point) -> bool:
+        return None not in (p.x.value, p.y.value)
 
     lines = []
     for n in sorted(by_number):
         p = by_number[n]
         cells = [Cell(str(n)), _position_cell(p.x, chart.x.unit), _position_cell(p.y, chart.y.unit), Cell(standing(p))]
-        alike = named(p.alike) if _placed(p) else "–"
+        alike = named(p.alike) if placed(p) and chart.y.goal in RANKED else "–"
         if p.alike_privacy:
             alike += f"; in privacy: {named(p.alike_privacy)}"
         lines.append(Line(p.technique, [*cells, Cell(alike)], p.anchor))
@@ -178,16 +184,14 @@ def _figure_cell(figure: Figure | None) -> Cell:
         return Cell(NOT_MEASURED)
     value, interval = value_and_interval(figure)
     worst = "worst group" if figure.group and figure.value is not None else ""
-    return Cell(value, "; ".join(p for p in (interval, worst) if p), figure.note)
+    # The reason of a failure can be long, and stands where all of them are listed.
+    note = "failed, see section 5" if figure.status == "failed" else figure.note
+    return Cell(value, "; ".join(p for p in (interval, worst) if p), note)
 
 
 def _position_cell(p: Position, unit_name: str) -> Cell:
     figure = Figure(
         technique="", dataset="", task="", metric="", axis="", goal="", unit=unit_name,
-        value=p.value, low=p.low, high=p.high, infinite=p.infinite,
+        value=p.value, low=p.low, high=p.high,
     )  # fmt: skip
     return Cell(*value_and_interval(figure))
-
-
-def _placed(p: Point) -> bool:
-    return all(q.infinite or q.value is not None for q in (p.x, p.y))

@@ -12,6 +12,7 @@ from pets_eval.report.model import Position
 _DECADES = 1.3  # a wider spread than this power of ten calls for a logarithmic scale
 _PAD = 14.0  # pixels between the frame, or a strip, and the first mark
 _STRIP = 46.0  # pixels for each strip beside the scale
+_ZERO, _LEAST, _MOST, _MISSING = "0", "−infinite", "infinite", "no figure"
 
 
 @dataclass(frozen=True)
@@ -26,26 +27,25 @@ class Tick:
 class Scale:
     """Maps values to pixels from *start* to *end*: linear, or logarithmic where values span more than a decade.
 
-    Zero on a logarithmic scale, infinity, and "not measured" have strips of their own at the two ends.
+    Zero on a logarithmic scale, the two infinities, and "not measured" have strips of their own at the ends: `before`
+    and `after` the scale, from its start to its end.
     """
 
     def __init__(self, positions: Iterable[Position], start: float, end: float) -> None:
         positions = list(positions)
-        finite = [v for p in positions for v in (p.value, p.low, p.high) if v is not None]
-        values = [p.value for p in positions if p.value is not None]
+        shown = [p.value for p in positions if p.value is not None]
+        values = [v for v in shown if math.isfinite(v)]
+        ends = [v for p in positions for v in (p.low, p.high) if v is not None and math.isfinite(v)]
         positive = [v for v in values if v > 0]
         self.log = (
             bool(positive) and min(values) >= 0 and len(positive) > 1 and _spread(positive) > _DECADES
         )  # zeros stand in their own strip
-        self.infinite = any(p.infinite for p in positions)
-        self.missing = any(p.value is None and not p.infinite for p in positions)
-        self.zero = self.log and any(v == 0 for v in values)
-        self.start, self.end = start, end
-        sign = 1 if end > start else -1
-        strips_after = self.infinite + self.missing
-        self._from = start + sign * (_STRIP * self.zero + _PAD)
-        self._to = end - sign * (_STRIP * strips_after + _PAD)
-        self.lo, self.hi = self._range(positive if self.log else finite)
+        self.before = [s for s, there in ((_LEAST, -math.inf in shown), (_ZERO, self.log and 0 in values)) if there]
+        self.after = [s for s, there in ((_MOST, math.inf in shown), (_MISSING, len(shown) < len(positions))) if there]
+        self._start, self._end, self._sign = start, end, 1 if end > start else -1
+        self.inner = (start + self._sign * _STRIP * len(self.before), end - self._sign * _STRIP * len(self.after))
+        self._from, self._to = self.inner[0] + self._sign * _PAD, self.inner[1] - self._sign * _PAD
+        self.lo, self.hi = self._range(positive if self.log else [*values, *ends])
 
     def _range(self, values: list[float]) -> tuple[float, float]:
         if not values:
@@ -59,18 +59,11 @@ class Scale:
             lo = 0.0
         return lo, hi
 
-    @property
-    def boundary(self) -> list[float]:
-        """Where strips meet the scale."""
-        sign = 1 if self.end > self.start else -1
-        found = [self.start + sign * _STRIP] if self.zero else []
-        return found + [self.end - sign * _STRIP * k for k in range(1, self.infinite + self.missing + 1)]
-
     def at(self, value: float) -> float:
-        """The pixel of a finite *value*, kept inside the scale."""
+        """The pixel of *value*, kept inside the scale."""
         if self.log:
             if value <= 0:
-                return self._zero if self.zero else self._from
+                return self._strip(_ZERO) if _ZERO in self.before else self._from
             share = (math.log10(value) - math.log10(self.lo)) / (math.log10(self.hi) - math.log10(self.lo) or 1)
         else:
             share = (value - self.lo) / (self.hi - self.lo)
@@ -78,28 +71,21 @@ class Scale:
 
     def place(self, p: Position) -> float:
         """The pixel of a figure, finite or not."""
-        if p.value is not None:
-            return self.at(p.value)
-        return self._strip(0 if p.infinite else self.infinite)
+        if p.value is None:
+            return self._strip(_MISSING)
+        if math.isinf(p.value):
+            return self._strip(_MOST if p.value > 0 else _LEAST)
+        return self.at(p.value)
 
-    def _strip(self, index: int) -> float:
-        sign = 1 if self.end > self.start else -1
-        return self._to + sign * (_PAD + _STRIP * (index + 0.5))
-
-    @property
-    def _zero(self) -> float:
-        return self.start + (1 if self.end > self.start else -1) * _STRIP / 2
+    def _strip(self, name: str) -> float:
+        if name in self.before:
+            return self._start + self._sign * _STRIP * (self.before.index(name) + 0.5)
+        return self.inner[1] + self._sign * _STRIP * (self.after.index(name) + 0.5)
 
     def ticks(self) -> list[Tick]:
         """Marks with their labels."""
         found = [Tick(self.at(v), brief(v)) for v in (self._powers() if self.log else self._steps())]
-        if self.zero:
-            found.append(Tick(self._zero, "0", strip=True))
-        if self.infinite:
-            found.append(Tick(self._strip(0), "no limit", strip=True))
-        if self.missing:
-            found.append(Tick(self._strip(int(self.infinite)), "no figure", strip=True))
-        return found
+        return found + [Tick(self._strip(name), name, strip=True) for name in (*self.before, *self.after)]
 
     def _powers(self) -> list[float]:
         low, high = round(math.log10(self.lo)), round(math.log10(self.hi))

@@ -14,6 +14,7 @@ from pets_eval.model.record import DatasetFacts, Manifest, RunRecord
 from pets_eval.model.study import Strict
 from pets_eval.report.aggregate import aggregate
 from pets_eval.report.model import (
+    Broken,
     Counts,
     DatasetCard,
     Ended,
@@ -32,7 +33,7 @@ def scorecard(manifest: Manifest, records: Sequence[RunRecord], guideline: Guide
     planned = {p.identity: i for i, p in enumerate(manifest.plan)}
     records = sorted(records, key=lambda r: (planned.get(r.identity, len(planned)), r.identity))
     label = labeller([p.spec for p in manifest.plan] + [r.spec for r in records])
-    figures = aggregate(records, label)
+    figures = aggregate(records, label, manifest.plan)
     found = subjects(manifest, records, figures)
     order = {s.label: i for i, s in enumerate(found)}
     figures.sort(key=lambda f: order[f.technique])  # stable: anchors first, then the plan
@@ -69,6 +70,7 @@ def scorecard(manifest: Manifest, records: Sequence[RunRecord], guideline: Guide
         ),
         verdicts=evaluate(guideline, found),
         ended=ended,
+        broken=_broken(found),
         reproduction=_reproduction(manifest, records, found),
     )
 
@@ -129,6 +131,30 @@ def _ended(found: Sequence[Subject]) -> list[Ended]:
             for p in subject.planned
             if p.identity not in there
         ]
+    return rows
+
+
+def _broken(found: Sequence[Subject]) -> list[Broken]:
+    """What went wrong on finished cells: each metric that failed, and what the runner remarked on the cell."""
+    rows: list[Broken] = []
+    for subject in found:
+        for r in subject.records:
+            told = [("", r.reason)] if r.reason else []
+            told += [(n, m.reason) for n, m in r.scores.items() if m.status == "failed"]
+            rows += [
+                Broken(
+                    identity=r.identity,
+                    dataset=r.spec.dataset,
+                    task=r.spec.task,
+                    technique=subject.label,
+                    repeat=r.spec.repeat,
+                    probe=r.spec.probe,
+                    metric=metric,
+                    reason=reason or "no reason was recorded",
+                )
+                for metric, reason in told
+                if r.status == "finished"
+            ]
     return rows
 
 

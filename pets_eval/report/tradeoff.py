@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from pets_eval.guideline.figures import P_VALUE, Figure
+from pets_eval.guideline.figures import P_VALUE, Figure, interval
 from pets_eval.guideline.model import Plots
 from pets_eval.report.headline import headline
 from pets_eval.report.model import Dimension, Point, Position, TechniqueCard, Tradeoff
@@ -21,6 +21,7 @@ from pets_eval.report.words import PROTECTS
 
 Relation = Literal["better", "worse", "equal", "unclear"]
 _CHARTS = 2  # per task
+RANKED = {"min", "max"}  # goals under which one figure can be better than another
 
 
 def tradeoffs(figures: Iterable[Figure], techniques: Sequence[TechniqueCard], plots: Plots | None) -> list[Tradeoff]:
@@ -71,6 +72,7 @@ def _tradeoff(
         for b in there
         if a is not b
     }
+    ranked = {x_axis.goal, y_axis.goal} <= RANKED
     blind = {t.label for t in there if t.anchor and t.claims and len(t.claims.protects) == len(PROTECTS)}
     points = []
     for number, t in enumerate(there, start=1):
@@ -81,8 +83,8 @@ def _tradeoff(
             for o in others
             if beats(*relations[o, t.label]) or (o in blind and not t.anchor and relations[o, t.label][1] == "better")
         ]
-        placed = _known(x) and _known(y)
-        seen = [o for o in others if placed and _known(positions[o][0]) and _known(positions[o][1])]
+        placed = None not in (x.value, y.value)
+        seen = [o for o in others if placed and None not in (positions[o][0].value, positions[o][1].value)]
         points.append(
             Point(
                 number=number,
@@ -90,26 +92,27 @@ def _tradeoff(
                 anchor=t.anchor,
                 x=x,
                 y=y,
-                pareto=placed and not t.anchor and not better,
+                pareto=placed and ranked and not t.anchor and not better,
                 better=better,
-                alike=[o for o in seen if relations[t.label, o][1] in ("unclear", "equal")],
-                alike_privacy=[o for o in seen if relations[t.label, o][0] == "unclear"],
+                alike=[o for o in seen if y_axis.goal in RANKED and relations[t.label, o][1] in ("unclear", "equal")],
+                alike_privacy=[o for o in seen if x_axis.goal in RANKED and relations[t.label, o][0] == "unclear"],
             )
         )
     return Tradeoff(dataset=place[0], task=place[1], x=x_axis, y=y_axis, points=points)
 
 
 def relation(a: Position, b: Position, goal: str) -> Relation:
-    """How *a* stands to *b*: "unclear" where intervals overlap or are missing, "equal" for the same exact figure.
+    """How *a* stands to *b*: "equal" for the same exact figure, "unclear" where intervals overlap or are missing.
+
+    Where *goal* is neither "min" nor "max", no direction is better, and all is "unclear".
 
     >>> one, two = Position(value=1, low=0.9, high=1.1), Position(value=2, low=1.5, high=2.5)
     >>> relation(one, two, "min"), relation(one, two, "max"), relation(one, one, "min")
     ('better', 'worse', 'unclear')
     """
-    ends = [_ends(p) for p in (a, b)]
-    if any(math.isnan(e) for pair in ends for e in pair):
+    (a_low, a_high), (b_low, b_high) = (interval(p.value, p.low, p.high) for p in (a, b))
+    if goal not in RANKED or math.isnan(a_low) or math.isnan(b_low):
         return "unclear"
-    (a_low, a_high), (b_low, b_high) = ends
     if a_low == a_high == b_low == b_high:
         return "equal"
     if a_high < b_low:
@@ -124,22 +127,10 @@ def beats(x: Relation, y: Relation) -> bool:
     return {x, y} <= {"better", "equal"} and "better" in (x, y)
 
 
-def _ends(p: Position) -> tuple[float, float]:
-    if p.infinite:
-        return math.inf, math.inf
-    if p.value is None or (p.low is None and p.high is None):
-        return math.nan, math.nan
-    return (-math.inf if p.low is None else p.low, math.inf if p.high is None else p.high)
-
-
-def _known(p: Position) -> bool:
-    return p.infinite or p.value is not None
-
-
 def _position(figure: Figure | None) -> Position:
     if figure is None:
         return Position(value=None, low=None, high=None)
-    return Position(value=figure.value, low=figure.low, high=figure.high, infinite=figure.infinite)
+    return Position(value=figure.value, low=figure.low, high=figure.high)
 
 
 def _dimension(figure: Figure) -> Dimension:

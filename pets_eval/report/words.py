@@ -143,13 +143,11 @@ def value_and_interval(figure: Figure) -> tuple[str, str]:
     """
     if figure.unit == P_VALUE and figure.adjusted is not None:
         return brief(figure.adjusted, 2), f"smallest of {figure.n}" if figure.n > 1 else ""
-    if figure.infinite:
-        return "infinite", ""
     if figure.value is None:
         return (NOT_APPLICABLE if figure.status == "not-applicable" else NOT_MEASURED), ""
     low, high = figure.interval
     scale, suffix = _scale(figure)
-    if low == high or low != low:
+    if low == high or math.isnan(low):
         return brief(figure.value / scale) + suffix, ""
     value, from_, to = together(figure.value / scale, low / scale, high / scale)
     return value + suffix, f"{from_} to {to}"
@@ -157,7 +155,7 @@ def value_and_interval(figure: Figure) -> tuple[str, str]:
 
 def _scale(figure: Figure) -> tuple[float, str]:
     """Large byte counts are told in kB, MB, GB (powers of ten)."""
-    if figure.unit != "bytes" or figure.value is None:
+    if figure.unit != "bytes" or figure.value is None or math.isinf(figure.value):
         return 1.0, ""
     size, name = next(((s, n) for s, n in _SIZES if abs(figure.value) >= s), (1.0, "bytes"))
     return size, f" {name}"

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import traceback
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pets_eval.model.answer import Answer
 from pets_eval.model.claims import Claims
-from pets_eval.model.data import Dataset, Inputs, Task
+from pets_eval.model.data import Dataset, Inputs, Model, Table, Task
 from pets_eval.model.errors import PetsEvalError, Unsupported
 from pets_eval.model.release import Release
 from pets_eval.model.technique import Technique
 from pets_eval.registry import check_installed, make_task, make_technique
-from pets_eval.run.context import Meter, RunContext
+from pets_eval.run.context import Meter, RunContext, cpu_seconds
 from pets_eval.run.data import load_dataset
-from pets_eval.run.files import digest, write_json
+from pets_eval.run.files import digest, now, where_raised, write_json
 from pets_eval.run.job import Job
 from pets_eval.run.seeds import generator
 from pets_eval.run.store import save_held, save_release
@@ -26,21 +28,24 @@ def execute(job: Job) -> None:
     """Do *job* and write its outcome; every error becomes an outcome, the traceback goes to the log."""
     job.home.mkdir(parents=True, exist_ok=True)
     try:
-        if job.kind == "run":
-            outcome = run(job)
-        else:
-            from pets_eval.run import scoring
-
-            outcome = scoring.score(job) if job.kind == "score" else scoring.probe(job)
+        write_json(job.outcome_path(), _do(job))
     except Unsupported as why:
-        outcome = {"status": "skipped", "reason": str(why)}
+        write_json(job.outcome_path(), {"status": "skipped", "reason": str(why)})
     except MemoryError:
         traceback.print_exc()
-        outcome = {"status": "out-of-memory", "reason": "the process could not get the memory it asked for"}
+        reason = "the process could not get the memory it asked for"
+        write_json(job.outcome_path(), {"status": "out-of-memory", "reason": reason})
     except BaseException as error:
         traceback.print_exc()
-        outcome = {"status": "failed", "reason": blame(error)}
-    write_json(job.outcome_path(), outcome)
+        write_json(job.outcome_path(), {"status": "failed", "reason": blame(error)})
+
+
+def _do(job: Job) -> dict[str, Any]:
+    if job.kind == "run":
+        return run(job)
+    from pets_eval.run import scoring
+
+    return scoring.score(job) if job.kind == "score" else scoring.probe(job)
 
 
 def blame(error: BaseException) -> str:
@@ -50,15 +55,7 @@ def blame(error: BaseException) -> str:
     """
     if isinstance(error, PetsEvalError):
         return str(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    if not frames:
-        return type(error).__name__
-    last = frames[-1]
-    path = Path(last.filename)
-    return (
-        f"{type(error).__name__} in {path.parent.name}/{path.name}, line {last.lineno} ({last.name}); "
-        "its message may quote data and is kept in the cell's confidential log"
-    )
+    return f"{where_raised(error)}; its message may quote data and is kept in the cell's confidential log"
 
 
 def plug_ins(job: Job) -> tuple[Technique, Task, Dataset]:
@@ -78,15 +75,18 @@ def inputs_of(job: Job, task: Task, dataset: Dataset) -> Inputs:
 def run(job: Job) -> dict[str, Any]:
     """Run the technique once under the meter."""
     spec = job.cell()
+    started = now()
     technique, task, dataset = plug_ins(job)
     inputs = inputs_of(job, task, dataset)
     reason = technique.supports(task, inputs.schema, inputs.parties)
     if reason:
         raise Unsupported(reason)
+    before = cpu_seconds()
     rng = generator(job.seed, spec.dataset, spec.task, spec.technique, spec.params, spec.repeat)
     ctx = RunContext(rng, job.home / "work", job.home / "spool")
     with Meter() as meter:
         release = technique.run(task, inputs, ctx)
+    after = cpu_seconds()
     check_release(release, spec.technique)
     save_release(release, job.home / "release")
     save_held(ctx.held, job.home / "held")
@@ -97,6 +97,7 @@ def run(job: Job) -> dict[str, Any]:
     return {
         "status": "finished",
         "reason": "",
+        "started": started,
         "claims": claims_row(technique.claims()),
         "guarantee": _guarantee(release),
         "release_kind": release.kind,
@@ -110,6 +111,7 @@ def run(job: Job) -> dict[str, Any]:
             "rounds": float(len({m.round for m in messages})),
             "phases": ctx.phases,
         },
+        "own_cpu_s": cpu_seconds() - after + before,
         "flows": [
             {"sender": s, "receiver": r, "label": label, "messages": len(sizes), "nbytes": sum(sizes)}
             for (s, r, label), sizes in flows.items()
@@ -118,9 +120,19 @@ def run(job: Job) -> dict[str, Any]:
 
 
 def check_release(release: Any, name: str) -> None:
-    """Refuse what is not a release, with a sentence for the author of the technique."""
+    """Refuse what is not a proper release, with a sentence for the author of the technique."""
     if not isinstance(release, Release):
         raise PetsEvalError(f"technique {name!r} returned a {type(release).__name__}, not a Release")
+    kinds: dict[str, type] = {"answer": Answer, "microdata": Table, "model": Model}
+    if release.kind not in kinds or not isinstance(release.value, kinds[release.kind]):
+        raise PetsEvalError(f"technique {name!r} returned a release whose kind and value do not belong together")
+    if not (isinstance(release.weight, (int, float)) and 0 < release.weight < math.inf):
+        raise PetsEvalError(f"technique {name!r} returned a release whose weight is not a positive number")
+    texts = (*release.notes, *release.attachments)
+    if not all(isinstance(t, str) for t in texts) or not all(
+        isinstance(b, bytes) for b in release.attachments.values()
+    ):
+        raise PetsEvalError(f"technique {name!r} returned notes that are not texts or attachments that are not bytes")
 
 
 def claims_row(claims: Claims) -> dict[str, Any]:

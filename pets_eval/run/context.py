@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import resource
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,19 +31,21 @@ class RunContext:
         self.phases: dict[str, dict[str, float]] = {}
         self._spool = spool
         self._taps: dict[str, SpoolTap] = {}
+        self._sent: Counter[str] = Counter()
         self._adversary = adversary
         workdir.mkdir(parents=True, exist_ok=True)
 
     def progress(self, done: float, note: str = "") -> None:
-        """Leave a note of how far the run is, where the supervisor finds it."""
-        (self.workdir / "progress.txt").write_text(f"{min(max(done, 0.0), 1.0):.3f} {note}\n")
+        """Say in the cell's log how far the run is."""
+        print(f"{min(max(done, 0.0), 1.0):4.0%} {note}", flush=True)
 
     def send(self, sender: str, receiver: str, label: str, payload: bytes, *, round: str = "") -> bytes:
         """Record and carry *payload*; an adversary of a rerun may alter it on the way."""
         payload = bytes(payload)
         if self._adversary is not None:
-            count = len(self._taps)
-            payload = self._adversary(Message(sender, receiver, label, len(payload), payload, count, round or label))
+            message = Message(sender, receiver, label, len(payload), payload, self._sent[sender], round or label)
+            payload = self._adversary(message)
+            self._sent[sender] += 1
         self.tap(sender).write(receiver, label, payload, round=round)
         return payload
 
@@ -68,31 +71,31 @@ class RunContext:
 
 
 class Meter:
-    """Wall and CPU seconds and the peak of resident memory of a block, in this process and its finished children.
+    """Wall and CPU seconds and the peak of resident memory of a block, in this process.
 
-    The peak is above the resident memory at the start of the block. Processes that outlive the block, and several at
-    once, are seen by the supervisor, which samples the whole process group.
+    CPU counts children that were waited for. The peak is above the resident memory at the start of the block. What
+    other processes hold, and use without being waited for, is seen by the supervisor.
     """
 
     def __init__(self) -> None:
-        self.wall_s = self.cpu_s = self.peak_bytes = self.base_bytes = 0.0
+        self.wall_s = self.cpu_s = self.peak_bytes = 0.0
 
     def __enter__(self) -> Meter:
         with contextlib.suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")  # restart the high-water mark here
-        self.base_bytes = _status("VmRSS")
-        self._cpu = _cpu_seconds()
+        self._base = _status("VmRSS")
+        self._cpu = cpu_seconds()
         self._start = time.perf_counter()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.wall_s = time.perf_counter() - self._start
-        self.cpu_s = _cpu_seconds() - self._cpu
-        child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024.0
-        self.peak_bytes = max(_status("VmHWM") - self.base_bytes, child, 0.0)
+        self.cpu_s = cpu_seconds() - self._cpu
+        self.peak_bytes = max(_status("VmHWM") - self._base, 0.0)
 
 
-def _cpu_seconds() -> float:
+def cpu_seconds() -> float:
+    """CPU seconds of this process so far and of its children that were waited for."""
     used = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
     return sum(u.ru_utime + u.ru_stime for u in used)
 

@@ -56,9 +56,10 @@ class DataPlan:
 
     def key(self, fingerprint: str) -> str:
         """Identity of the prepared rows: the source's fingerprint and all that shapes the split."""
-        facts = self.pick.model_dump(mode="json") | {"seed": self.seed, "fingerprint": fingerprint}
+        shape = self.pick.model_dump(mode="json", include={"columns", "control", "partition"})
         parties = [(p.name, sorted(p.roles)) for p in self.parties]
-        return canonical_hash([facts, parties, source_hash("datasets", self.pick.use)])[:32]
+        source = [self.pick.use, fingerprint, source_hash("datasets", self.pick.use)]
+        return canonical_hash([self.label, source, shape, parties, self.seed, self.schema.to_json()])[:32]
 
 
 def plan_data(pick: DatasetPick, source: Source, extra: list[PartySpec], seed: int, where: str) -> DataPlan:
@@ -74,6 +75,14 @@ def plan_data(pick: DatasetPick, source: Source, extra: list[PartySpec], seed: i
     if pick.partition is not None:
         schema, layout, names = _plan_partition(pick.partition, schema, f"{where}: partition of {pick.label}")
     roles = {p.name: frozenset(p.roles) for p in extra}
+    if pick.partition is None:
+        holders = [p.name for p in extra if "input" in p.roles]
+        if len(holders) > 1:
+            raise PetsEvalError(
+                f"{where}: {' and '.join(holders)} are input parties, but {pick.label} has no 'partition' that says "
+                "what each of them holds"
+            )
+        names = holders or names
     parties = [
         Party(n, roles.pop(n, frozenset({"input"} if pick.partition else {"input", "computing", "result"})))
         for n in names
@@ -225,7 +234,16 @@ def _assignment(plan: DataPlan, holders: list[str]) -> Callable[[pd.DataFrame, A
         np.full(rule.parties or 1, rule.alpha), size=len(column.cells())
     )
     cumulative = np.cumsum(shares, axis=1)[:, :-1]
-    return lambda rows, u: (u[:, None] >= cumulative[column.codes(rows[rule.column])]).sum(axis=1)
+
+    def assign(rows: pd.DataFrame, u: NDArray[np.float64]) -> NDArray[np.int64]:
+        codes = column.codes(rows[rule.column])
+        owner = np.zeros(len(u), dtype=np.int64)
+        for code, ends in enumerate(cumulative):
+            here = codes == code
+            owner[here] = np.searchsorted(ends, u[here], side="right")
+        return owner
+
+    return assign
 
 
 class _Writers:

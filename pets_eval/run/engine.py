@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -11,8 +12,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pets_eval.model.errors import PetsEvalError
-from pets_eval.run.job import Job
-from pets_eval.run.supervise import Limits, Servers, supervise
+from pets_eval.model.record import MetricResult
+from pets_eval.registry import metric_spec, source_hash
+from pets_eval.run.job import STARTED, Job
+from pets_eval.run.servers import Servers
+from pets_eval.run.supervise import Limits, supervise
 
 ENGINES = ("local", "ray")
 
@@ -41,27 +45,72 @@ class Engine(Protocol):
 def perform(work: Work, servers: Servers) -> dict[str, Any]:
     """Do one cell: run it and then score it, each in a child process of its own, and merge the outcomes."""
     job = work.job
-    if job.kind != "score":
-        shutil.rmtree(job.home, ignore_errors=True)
+    if job.kind == "score":
+        return _score(work, job, servers)
+    shutil.rmtree(job.home, ignore_errors=True)
     outcome = supervise(job, work.modules, work.limits, servers)
-    shutil.rmtree(job.home / "work", ignore_errors=True)
-    if job.kind != "run" or outcome["status"] != "finished":
-        return _with_overhead(outcome, outcome["total_s"], 0.0)
+    for scratch in (job.home / "work", *job.home.glob("rerun-*")):
+        shutil.rmtree(scratch, ignore_errors=True)
+    if job.kind == "probe" or outcome["status"] != "finished":
+        return outcome | {"overhead_s": max(outcome["total_s"] - outcome.get("metric_s", 0.0), 0.0)}
+    cost = outcome["cost"]
     if outcome["processes"] > 1:
-        cost = outcome["cost"]
         cost["peak_bytes"] = max(cost["peak_bytes"], outcome["group_peak_bytes"])
-    scored = supervise(replace(job, kind="score", cost=outcome["cost"]), work.modules, work.limits, servers)
-    total = outcome["total_s"] + scored["total_s"]
-    if scored["status"] == "finished":
-        outcome |= {key: scored[key] for key in ("scores", "seats", "metric_s")}
-    else:
-        outcome["reason"] = f"scoring {scored['status']}: {scored['reason']}"
-    return _with_overhead(outcome, total, outcome["cost"]["wall_s"])
+        cost["cpu_s"] = max(cost["cpu_s"], outcome["group_cpu_s"] - outcome["own_cpu_s"])
+    if cost["peak_bytes"] > work.limits.memory_bytes:  # a peak between two looks of the supervisor
+        reason = (
+            f"held {cost['peak_bytes'] / 1e9:.3g} GB, above the memory limit of {work.limits.memory_bytes / 1e9:g} GB"
+        )
+        return {"status": "out-of-memory", "reason": reason, "started": outcome["started"]}
+    scored = _score(work, replace(job, kind="score", cost=cost), servers)
+    overhead = scored["overhead_s"] + max(outcome["total_s"] - cost["wall_s"], 0.0)
+    return outcome | {"scores": scored["scores"], "seats": scored["seats"], "overhead_s": overhead}
 
 
-def _with_overhead(outcome: dict[str, Any], total: float, technique_s: float) -> dict[str, Any]:
-    """Say what the engine itself took: all but the technique and the metrics."""
-    return outcome | {"overhead_s": max(total - technique_s - outcome.get("metric_s", 0.0), 0.0)}
+def _score(work: Work, job: Job, servers: Servers) -> dict[str, Any]:
+    """Score a kept release. A metric that takes its process down is a failed metric; the others go on after it."""
+    scores: dict[str, Any] = {}
+    seats: list[str] = []
+    left = list(job.metrics)
+    overhead = 0.0
+    while left:
+        shutil.rmtree(job.scores_home, ignore_errors=True)
+        outcome = supervise(replace(job, metrics=left), work.modules, work.limits, servers)
+        overhead += max(outcome["total_s"] - outcome.get("metric_s", outcome["total_s"]), 0.0)
+        seats = outcome.get("seats", seats)
+        done = _kept_scores(job, left)
+        scores |= done
+        left = [name for name in left if name not in done]
+        if outcome["status"] != "finished":
+            # without any score the process never came to a metric, and would not come to the next one either
+            blamed = left[:1] if (job.scores_home / STARTED).exists() else left
+            reason = f"scoring {outcome['status']}: {outcome['reason']}"
+            scores |= {name: failed_metric(name, reason).model_dump(mode="json") for name in blamed}
+            left = [name for name in left if name not in blamed]
+    return {"status": "finished", "scores": scores, "seats": seats, "overhead_s": overhead}
+
+
+def _kept_scores(job: Job, names: Iterable[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in names:
+        path = job.scores_home / f"{name}.json"
+        if path.exists():
+            found[name] = json.loads(path.read_text())
+    return found
+
+
+def failed_metric(name: str, reason: str) -> MetricResult:
+    """The result of a metric that could not be computed."""
+    spec = metric_spec(name)
+    return MetricResult(
+        source=source_hash("metrics", name),
+        axis=spec.axis,
+        goal=spec.goal,
+        unit=spec.unit,
+        range=spec.range,
+        status="failed",
+        reason=reason,
+    )
 
 
 def crashed(error: Exception) -> dict[str, Any]:

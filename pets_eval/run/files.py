@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import traceback
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,20 @@ def canonical_hash(value: Any) -> str:
     """SHA-256 over plain JSON values, whatever the order of their keys."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def now() -> str:
+    """The time, to the second, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def where_raised(error: BaseException) -> str:
+    """Type and place of an exception, without its message, which may quote data."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return type(error).__name__
+    path = Path(frames[-1].filename)
+    return f"{type(error).__name__} in {path.parent.name}/{path.name}, line {frames[-1].lineno} ({frames[-1].name})"
 
 
 def private_dir(path: Path) -> Path:

@@ -12,7 +12,7 @@ from pets_eval.model.technique import Technique
 from pets_eval.registry import load, source_hash
 from pets_eval.run.files import canonical_hash
 
-BASE_PACKAGES = ("numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "statsmodels")
+_BASE = ("numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "statsmodels")
 
 
 def identity(spec: Spec, task_use: str, task_params: dict[str, Any], dataset_use: str, data_key: str, seed: int) -> str:
@@ -34,9 +34,15 @@ def identity(spec: Spec, task_use: str, task_params: dict[str, Any], dataset_use
 
 
 @cache
+def base_versions() -> dict[str, str]:
+    """Versions of the packages that every truth, draw and figure rests on."""
+    return {name: metadata.version(name) for name in _BASE}
+
+
+@cache
 def _versions(technique: str) -> tuple[tuple[str, str], ...]:
     plugin: type[Technique] = load("techniques", technique)
-    found = {"pets-eval": __version__}
+    found = {"pets-eval": __version__, **base_versions()}
     for package in plugin.requires:
         for name in distributions(package):
             found[name] = metadata.version(name)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pets_eval.model.record import Spec
+
+STARTED = "started"  # in `scores_home`: the evidence is there and the first metric is about to be computed
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,12 @@ class Job:
     coalitions: list[list[str]]
     seats: list[str] | None
     metrics: list[str]
-    claims: dict[str, Any] | None = None
     cost: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        for name in (self.identity, self.data):
+            if not re.fullmatch(r"[0-9a-f]{32}", name):
+                raise ValueError("a cell or dataset has a name that is not a hash")
 
     @property
     def home(self) -> Path:
@@ -41,6 +48,11 @@ class Job:
     def dataset_home(self) -> Path:
         """The prepared dataset."""
         return Path(self.root) / "data" / self.data
+
+    @property
+    def scores_home(self) -> Path:
+        """Where a score job keeps the result of each metric as soon as it has it."""
+        return self.home / "scores"
 
     def cell(self) -> Spec:
         """The spec of the cell."""

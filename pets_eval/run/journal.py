@@ -15,7 +15,6 @@ import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -24,17 +23,13 @@ from pydantic import ValidationError
 
 from pets_eval.model.errors import Conflict, PetsEvalError
 from pets_eval.model.record import Manifest, RunRecord
-from pets_eval.run.files import private_dir, write_atomic
+from pets_eval.run.files import now, write_atomic, write_json
 
 _TABLE = """CREATE TABLE IF NOT EXISTS cells (
-    identity TEXT PRIMARY KEY, status TEXT NOT NULL, scored TEXT NOT NULL,
-    digest TEXT NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL
+    identity TEXT PRIMARY KEY, status TEXT NOT NULL, scored TEXT NOT NULL, digest TEXT NOT NULL, before TEXT NOT NULL,
+    size INTEGER NOT NULL, mtime INTEGER NOT NULL
 ) WITHOUT ROWID"""
-
-
-def now() -> str:
-    """The time, to the second, in UTC."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+PURGED = "purged.json"  # when the confidential part was removed
 
 
 class Journal:
@@ -43,11 +38,14 @@ class Journal:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.cells = directory / "cells"
-        self.confidential = directory / "confidential"
         self.cells.mkdir(parents=True, exist_ok=True)
-        private_dir(self.confidential)
-        self._db = self._open_index()
-        self._refresh()
+        index = directory / "index.sqlite"
+        try:
+            self._db = self._open(index)
+        except sqlite3.Error:  # damaged, or of an earlier form: it is made anew from the documents
+            for path in directory.glob("index.sqlite*"):
+                path.unlink()
+            self._db = self._open(index)
 
     def __enter__(self) -> Journal:
         return self
@@ -61,9 +59,14 @@ class Journal:
         """Keep *record*, replacing an earlier one of the same identity."""
         path = self.path(record.identity)
         raw = dump(record)
+        known = self._db.execute("SELECT digest FROM cells WHERE identity = ?", (record.identity,)).fetchone()
+        with self._db:  # announced before the document changes, so that a crash in between is told from tampering
+            self._note(record, sha256(raw).hexdigest(), before=known[0] if known else "")
         write_atomic(path, raw)
+        stat = path.stat()
         with self._db:
-            self._note(path, record, raw)
+            seen = (stat.st_size, stat.st_mtime_ns, record.identity)
+            self._db.execute("UPDATE cells SET size = ?, mtime = ? WHERE identity = ?", seen)
 
     def read(self, identity: str) -> RunRecord:
         """The record of a cell."""
@@ -81,49 +84,40 @@ class Journal:
             i: (status, scored) for i, status, scored in self._db.execute("SELECT identity, status, scored FROM cells")
         }
 
-    def digests(self) -> dict[str, str]:
-        """SHA-256 of every document as it was when it was written."""
-        return dict(self._db.execute("SELECT identity, digest FROM cells"))
-
-    def _open_index(self) -> sqlite3.Connection:
-        path = self.directory / "index.sqlite"
-        try:
-            return self._connect(path)
-        except sqlite3.DatabaseError:
-            path.unlink(missing_ok=True)
-            return self._connect(path)
-
-    def _connect(self, path: Path) -> sqlite3.Connection:
+    def _open(self, path: Path) -> sqlite3.Connection:
         db = sqlite3.connect(path, timeout=30)
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute(_TABLE)
+        try:
+            db.execute("PRAGMA synchronous=OFF")  # what a power cut takes is made anew from the documents
+            db.execute(_TABLE)
+            self._db = db
+            self._refresh()
+        except BaseException:
+            db.close()
+            raise
         return db
 
     def _refresh(self) -> None:
-        """Bring the index in line with documents that it does not know, as after a crash between the two writes."""
-        known = {
-            identity: (size, mtime)
-            for identity, size, mtime in self._db.execute("SELECT identity, size, mtime FROM cells")
-        }
+        """Take in documents that the index does not know, as after a crash; leave alone what somebody altered."""
+        columns = "identity, digest, before, size, mtime"
+        known = {row[0]: row[1:] for row in self._db.execute(f"SELECT {columns} FROM cells")}
         with self._db, os.scandir(self.cells) as files:
             for file in files:
                 if file.name.startswith("."):
                     Path(file.path).unlink(missing_ok=True)  # a write that a crash cut short
                     continue
-                identity = file.name.removesuffix(".json")
+                digest, before, size, mtime = known.pop(file.name.removesuffix(".json"), ("", "", 0, 0))
                 stat = file.stat()
-                if known.pop(identity, None) != (stat.st_size, stat.st_mtime_ns):
-                    path = Path(file.path)
-                    self._note(path, read_record(path), path.read_bytes())
+                if (size, mtime) != (stat.st_size, stat.st_mtime_ns):
+                    found = sha256(Path(file.path).read_bytes()).hexdigest()
+                    if not digest or found in (digest, before):
+                        seen = (stat.st_size, stat.st_mtime_ns)
+                        self._note(read_record(Path(file.path)), found, seen=seen)
             self._db.executemany("DELETE FROM cells WHERE identity = ?", [(i,) for i in known])
 
-    def _note(self, path: Path, record: RunRecord, raw: bytes) -> None:
-        stat = path.stat()
-        scored = scored_by({name: result.source for name, result in record.scores.items()})
-        self._db.execute(
-            "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?)",
-            (path.stem, record.status, scored, sha256(raw).hexdigest(), stat.st_size, stat.st_mtime_ns),
-        )
+    def _note(self, record: RunRecord, digest: str, *, before: str = "", seen: tuple[int, int] = (0, 0)) -> None:
+        kept = {name: result.source for name, result in record.scores.items() if result.status != "failed"}
+        row = (record.identity, record.status, scored_by(kept), digest, before, *seen)
+        self._db.execute("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def scored_by(sources: Mapping[str, str]) -> str:
@@ -173,8 +167,19 @@ def purge(directory: Path) -> int:
     with lock(directory):
         home = directory / "confidential"
         freed = sum(p.stat().st_size for p in home.rglob("*") if p.is_file()) if home.exists() else 0
+        write_json(directory / PURGED, {"purged": now()})
         shutil.rmtree(home, ignore_errors=True)
+        if home.exists():
+            raise PetsEvalError(f"{home} could not be removed whole; remove the rest by hand")
         return freed
+
+
+def purged_at(directory: Path) -> str:
+    """When the run was purged last; "" if never. Releases of cells that ended before are gone."""
+    try:
+        return str(json.loads((directory / PURGED).read_text())["purged"])
+    except (OSError, ValueError, KeyError):
+        return ""
 
 
 @contextmanager

@@ -5,23 +5,26 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pets_eval
 from pets_eval.model.record import DatasetFacts, Manifest, Planned
+from pets_eval.model.schema import Schema
 from pets_eval.registry import load
 from pets_eval.run.data import load_dataset
 from pets_eval.run.engine import available_cpus
-from pets_eval.run.identity import BASE_PACKAGES, distributions
-from pets_eval.run.journal import now
+from pets_eval.run.files import now
+from pets_eval.run.identity import base_versions, distributions
 from pets_eval.run.plan import Plan
 
 
-def make_manifest(plan: Plan, keys: dict[str, str], planned: list[Planned], data: Path, command: str) -> Manifest:
-    """Describe the run of *plan* on the prepared data below *data*."""
+def make_manifest(
+    plan: Plan, keys: dict[str, str], planned: list[Planned], data: Path, earlier: Manifest | None, command: str
+) -> Manifest:
+    """Describe the run of *plan* on the prepared data below *data*, or as *earlier* described the same data."""
+    known = {f.prepared: f for f in earlier.datasets.values()} if earlier else {}
     return Manifest(
         study=plan.study,
         created=now(),
@@ -32,15 +35,15 @@ def make_manifest(plan: Plan, keys: dict[str, str], planned: list[Planned], data
         platform=f"{platform.system()} {platform.machine()}",
         cpus=available_cpus(),
         packages=_packages({c.spec.technique for c in plan.cells}),
-        datasets={label: _facts(plan, label, key, data / key) for label, key in keys.items()},
+        datasets={label: known.get(key) or _facts(plan, label, key, data / key) for label, key in keys.items()},
         plan=planned,
     )
 
 
 def same_run(a: Manifest, b: Manifest) -> bool:
-    """Whether two manifests differ in nothing but when and how they were called."""
-    volatile = {"created", "command"}
-    return a.model_dump(exclude=volatile) == b.model_dump(exclude=volatile)
+    """Whether two manifests describe the same study, data and cells: which software ran them, the first one knows."""
+    asked = {"study", "datasets", "plan"}
+    return a.model_dump(include=asked) == b.model_dump(include=asked)
 
 
 def _facts(plan: Plan, label: str, key: str, home: Path) -> DatasetFacts:
@@ -64,7 +67,7 @@ def _facts(plan: Plan, label: str, key: str, home: Path) -> DatasetFacts:
         unit=dataset.schema.unit,
         unit_is=dataset.schema.unit_is,
         rows=dataset.schema.rows,
-        columns=dataset.schema.to_json()["columns"],
+        columns=_public_columns(dataset.schema),
         from_data=dataset.schema.hazards(),
         parties={party: rows[file] for party, file in kept["parts"].items()},
         layout=dataset.layout,
@@ -73,8 +76,18 @@ def _facts(plan: Plan, label: str, key: str, home: Path) -> DatasetFacts:
     )
 
 
+def _public_columns(schema: Schema) -> dict[str, Any]:
+    """The columns as the schema describes them, without the domains and bounds that were read from the data."""
+    columns: dict[str, Any] = schema.to_json()["columns"]
+    hidden = {"domain", "bounds", "bins", "missing"}
+    return {
+        name: {k: v for k, v in facts.items() if k not in hidden} if facts.get("from-data") else facts
+        for name, facts in columns.items()
+    }
+
+
 def _packages(techniques: set[str]) -> dict[str, str]:
-    names = set(BASE_PACKAGES)
+    names = set(base_versions())
     for technique in techniques:
         for package in load("techniques", technique).requires:
             names.update(distributions(package))
@@ -102,8 +115,3 @@ def _revision() -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return head + ("+" if status else "")
-
-
-def python_command() -> str:
-    """How this process was called, for the page that tells how to reproduce a run."""
-    return " ".join(["pets-eval", *sys.argv[1:]])

@@ -9,13 +9,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pets_eval.model.data import Task
-from pets_eval.model.errors import PetsEvalError
-from pets_eval.model.params import near
+from pets_eval.model.errors import MissingExtra, PetsEvalError
+from pets_eval.model.params import canonical, describe, near
 from pets_eval.model.record import Spec
 from pets_eval.model.release import IDEAL, PUBLIC
-from pets_eval.model.study import Pick, Study, TaskPick
+from pets_eval.model.study import Study, TaskPick
 from pets_eval.model.technique import Technique
-from pets_eval.registry import Entry, entries, entry, make_dataset, make_task, make_technique, metric_spec
+from pets_eval.registry import (
+    Entry,
+    check_installed,
+    entries,
+    entry,
+    make_dataset,
+    make_task,
+    make_technique,
+    metric_spec,
+)
 from pets_eval.run.data import DataPlan, plan_data
 from pets_eval.run.studyfile import StudyFile
 
@@ -28,7 +37,6 @@ class PlannedCell:
     """A cell of the plan. `skip` is the reason why it cannot run, known from public facts alone."""
 
     spec: Spec
-    task: TaskPick
     skip: str = ""
 
 
@@ -51,11 +59,15 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Row:
-    pick: Pick
     technique: Technique
-    params: dict[str, Any]
     entry: Entry
+    label: str
     anchor: bool
+
+    @staticmethod
+    def of(name: str, params: dict[str, Any], where: str = "", *, anchor: bool = False) -> _Row:
+        made = make_technique(name, params, where=where)
+        return _Row(made, entry("techniques", name), _label(made), anchor)
 
 
 def make_plan(file: StudyFile) -> Plan:
@@ -71,9 +83,11 @@ def make_plan(file: StudyFile) -> Plan:
     pairs = list(_pairs(file, datasets, tasks))
     metrics, probes = _metrics(file)
     _check_seats(file, datasets)
+    combinations = sum(math.prod(len(values) for values in pick.grid.values()) for pick in study.techniques)
+    most = combinations * len(pairs) * study.repeats
+    if most > _MOST_CELLS:
+        raise PetsEvalError(f"{file.where()}: the study has {most} cells; split it (at most {_MOST_CELLS})")
     cells = list(_cells(study, datasets, tasks, pairs, list(_rows(file)), probes))
-    if len(cells) > _MOST_CELLS:
-        raise PetsEvalError(f"{file.where()}: the study has {len(cells)} cells; split it (at most {_MOST_CELLS})")
     return Plan(file, datasets, tasks, cells, metrics, probes)
 
 
@@ -104,7 +118,7 @@ def _rows(file: StudyFile) -> Iterator[_Row]:
     named = {p.use for p in study.techniques}
     for name in ANCHORS:
         if name not in named and name in entries("techniques"):
-            yield _Row(Pick(use=name), make_technique(name, {}), {}, entry("techniques", name), True)
+            yield _Row.of(name, {}, anchor=True)
     seen: set[str] = set()
     for i, pick in enumerate(study.techniques):
         where = file.where("techniques", i)
@@ -115,22 +129,36 @@ def _rows(file: StudyFile) -> Iterator[_Row]:
                 raise PetsEvalError(f"{where}: {key!r} stands under both 'params' and 'grid'; keep one")
         for combination in itertools.product(*pick.grid.values()):
             params = {**pick.params, **dict(zip(pick.grid, combination, strict=True))}
-            technique = make_technique(pick.use, params, where=where)
-            label = _label(pick.use, params)
-            if label in seen:
-                raise PetsEvalError(f"{where}: {label} is named twice; remove one")
-            seen.add(label)
-            yield _Row(pick, technique, params, entry("techniques", pick.use), pick.use in ANCHORS)
+            row = _Row.of(pick.use, params, where, anchor=pick.use in ANCHORS)
+            if row.label in seen:
+                raise PetsEvalError(f"{where}: {row.label} is named twice; remove one")
+            seen.add(row.label)
+            yield row
 
 
-def _label(use: str, params: dict[str, Any]) -> str:
-    """What a technique with parameters is called on every page.
+def _label(made: Technique) -> str:
+    """What a technique with parameters is called on every page: its first parameter, and all that is not as usual."""
+    shown: list[str] = []
+    for row, value in zip(describe(type(made)), canonical(made).values(), strict=True):
+        if not shown or value != _plain_default(row.default):
+            shown.append(f"{row.name}={_short(value)}")
+    return f"{made.name} ({', '.join(shown)})" if shown else made.name
 
-    >>> _label("dp-laplace-marginals", {"epsilon": 0.5})
-    'dp-laplace-marginals (epsilon=0.5)'
+
+def _plain_default(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _short(value: Any) -> str:
+    """A value in few letters, but never two values in the same ones.
+
+    >>> _short(1e-6), _short(10.0), _short(1.0000001)
+    ('1e-06', '10', '1.0000001')
     """
-    shown = ", ".join(f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in params.items())
-    return f"{use} ({shown})" if shown else use
+    if isinstance(value, float):
+        brief = f"{value:g}"
+        return brief if float(brief) == value else repr(value)
+    return str(value)
 
 
 def _metrics(file: StudyFile) -> tuple[list[str], list[str]]:
@@ -164,21 +192,30 @@ def _cells(
 ) -> Iterator[PlannedCell]:
     for (label, pick), row in itertools.product(pairs, rows):
         data = datasets[label]
-        skip = row.technique.supports(tasks[pick.label], data.schema, data.parties) or ""
+        skip = _unable(row.technique, tasks[pick.label], data)
         repeats = 1 if skip or row.technique.claims().deterministic else study.repeats
         facts = {
             "dataset": label,
             "task": pick.label,
-            "technique": row.pick.use,
-            "label": _label(row.pick.use, row.params),
+            "technique": row.technique.name,
+            "label": row.label,
             "family": row.entry.family,
-            "params": row.params,
+            "params": canonical(row.technique),
             "anchor": row.anchor,
         }
         for repeat in range(repeats):
-            yield PlannedCell(Spec.model_validate({**facts, "repeat": repeat}), pick, skip)
+            yield PlannedCell(Spec.model_validate({**facts, "repeat": repeat}), skip)
         for metric in probes if not skip else []:
-            yield PlannedCell(Spec.model_validate({**facts, "kind": "probe", "probe": metric}), pick)
+            yield PlannedCell(Spec.model_validate({**facts, "kind": "probe", "probe": metric}))
+
+
+def _unable(technique: Technique, task: Task, data: DataPlan) -> str:
+    """Why the technique cannot do the task here, or ""."""
+    try:
+        check_installed(technique)
+    except MissingExtra as missing:
+        return str(missing)
+    return technique.supports(task, data.schema, data.parties) or ""
 
 
 @dataclass(frozen=True)
@@ -204,7 +241,7 @@ def estimate(plan: Plan) -> list[Estimated]:
         grouped.setdefault((cell.spec.dataset, cell.spec.task, cell.spec.label), []).append(cell)
     rows = []
     for (dataset, task, label), cells in grouped.items():
-        known = lookup(plan.datasets[dataset], cells[0])
+        known = lookup(plan.datasets[dataset], cells[0].spec, plan.tasks[task].name)
         running = 0 if cells[0].skip else len(cells)
         rows.append(
             Estimated(

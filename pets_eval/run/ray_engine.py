@@ -7,11 +7,12 @@ is lost is run again by Ray; after two more losses it becomes a record.
 
 from __future__ import annotations
 
-import atexit
 import io
 import json
 import shutil
 import socket
+import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -23,10 +24,13 @@ from typing import Any
 from pets_eval.model.errors import PetsEvalError
 from pets_eval.run.engine import Work, crashed, perform
 from pets_eval.run.job import Job
-from pets_eval.run.supervise import Limits, Servers
+from pets_eval.run.servers import Servers
+from pets_eval.run.supervise import Limits
 
 _RETRIES = 2
 _AHEAD = 4  # tasks handed to Ray per free processor
+# waits until its parent is gone, then for the processes that the parent's end ends, and removes the folder
+_JANITOR = "import shutil, sys, time; sys.stdin.read(); time.sleep(1); shutil.rmtree(sys.argv[1], ignore_errors=True)"
 
 
 class RayEngine:
@@ -83,8 +87,11 @@ class RayEngine:
                 return {"status": "crashed", "reason": f"the node that ran the cell was lost {_RETRIES + 1} times"}
             return crashed(error)
         home = self._root / "cells" / identity
-        shutil.rmtree(home, ignore_errors=True)
+        old = home.with_name(f".{home.name}.old")
+        if home.exists():
+            home.replace(old)
         unpack(files, home)
+        shutil.rmtree(old, ignore_errors=True)
         return dict(outcome)
 
     def close(self) -> None:
@@ -111,6 +118,7 @@ def perform_on_node(text: str, data: bytes, kept: bytes) -> tuple[dict[str, Any]
     if not job.dataset_home.exists():
         unpack(data, job.dataset_home)
     if kept:
+        shutil.rmtree(job.home, ignore_errors=True)
         unpack(kept, job.home)
     outcome = perform(Work(job, tuple(values["modules"]), Limits(**values["limits"])), _node_servers())
     files = pack(job.home)
@@ -124,16 +132,21 @@ def _as_text(work: Work) -> str:
 
 @cache
 def _node_root() -> Path:
-    folder = tempfile.TemporaryDirectory(prefix="pets-eval-node-")  # mode 0700
-    atexit.register(folder.cleanup)
-    return Path(folder.name)
+    """A folder of this worker process, removed when the process ends in whatever manner, Ray killing it included."""
+    folder = tempfile.mkdtemp(prefix="pets-eval-node-")  # mode 0700
+    subprocess.Popen(
+        [sys.executable, "-c", _JANITOR, folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    return Path(folder)
 
 
 @cache
 def _node_servers() -> Servers:
-    servers = Servers()
-    atexit.register(servers.close)
-    return servers
+    return Servers()
 
 
 def pack(folder: Path) -> bytes:

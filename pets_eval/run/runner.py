@@ -4,40 +4,28 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from pydantic import ValidationError
+
 from pets_eval.model.errors import Conflict, PetsEvalError
-from pets_eval.model.record import MetricResult, Planned, RunRecord, Spec
-from pets_eval.registry import entry, load, source_hash
+from pets_eval.model.record import Manifest, MetricResult, Planned, RunRecord, Spec
+from pets_eval.registry import source_hash
 from pets_eval.run.data import cache_dir, prepare
 from pets_eval.run.engine import Engine, Work, make_engine
-from pets_eval.run.files import private_dir, write_atomic
-from pets_eval.run.identity import identity, versions
-from pets_eval.run.job import Job
-from pets_eval.run.journal import Journal, lock, now, read_manifest, scored_by
+from pets_eval.run.files import now, private_dir, where_raised, write_atomic
+from pets_eval.run.identity import versions
+from pets_eval.run.journal import Journal, lock, read_manifest, scored_by
 from pets_eval.run.manifest import make_manifest, same_run
 from pets_eval.run.plan import Plan, PlannedCell, make_plan
 from pets_eval.run.studyfile import StudyFile
 from pets_eval.run.supervise import Limits
-from pets_eval.run.timings import remember
-
-_BASE_MODULES = (
-    "numpy",
-    "pandas",
-    "pandas.io.parquet",
-    "pyarrow.parquet",
-    "pyarrow.pandas_compat",
-    "scipy.stats",
-    "sklearn.linear_model",
-    "statsmodels.regression.linear_model",
-    "pets_eval.run.cell",
-    "pets_eval.run.scoring",
-    "pets_eval.run.warm",
-)
+from pets_eval.run.timings import Timings
+from pets_eval.run.works import make_job, planned, preloads, score_job, unscored
 
 
 class Reporter(Protocol):
@@ -58,11 +46,17 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What became of the plan: cells by status, and how many of them were there already."""
+    """What became of the plan: cells by status, how many were there already, and what is missing.
+
+    `failed_metrics` counts cells of which some metric could not be computed in this run; `not_installed` names the
+    reasons of cells that were skipped for want of an extra.
+    """
 
     directory: Path
     counts: dict[str, int] = field(default_factory=dict)
     resumed: int = 0
+    failed_metrics: int = 0
+    not_installed: tuple[str, ...] = ()
 
     @property
     def unfinished(self) -> int:
@@ -88,50 +82,65 @@ def run_study(
     before anything is left on disk, and `Conflict` if another process holds the directory.
     """
     plan = make_plan(file)
-    with _own(directory, plan):
-        root = private_dir(directory / "confidential")
-        keys = {label: prepare_data(plan, label, root / "data", reporter) for label in plan.datasets}
-        planned = [(_planned(plan, cell, keys[cell.spec.dataset]), cell) for cell in plan.cells]
-        manifest = make_manifest(plan, keys, [p for p, _ in planned], root / "data", command)
-        path = directory / "run.json"
-        if not (path.exists() and same_run(read_manifest(directory), manifest)):
-            write_atomic(path, manifest.model_dump_json(by_alias=True, indent=1))
-        limits = Limits(timeout or plan.study.limits.timeout, (memory or plan.study.limits.memory) * 1e9)
-        with Journal(directory) as journal:
-            todo = list(_todo(plan, planned, keys, root, limits, journal))
-            skipped = _new_skips(planned, journal)
-            reporter.start(len(planned), len(planned) - len(todo) - len(skipped))
-            for record in skipped:
-                journal.write(record)
-                reporter.cell(record)
-            if todo:
-                specs = {p.identity: p.spec for p, _ in planned}
-                tasks = {t.label: t.use for t in plan.study.tasks}
-                made = carry_out(todo, specs, journal, make_engine(engine, workers, root, ray_address), reporter)
-                remember(plan.datasets, tasks, made)
-            states = journal.states()
-            counts = Counter(states[p.identity][0] for p, _ in planned if p.identity in states)
-            return RunSummary(directory, dict(counts), len(planned) - len(todo))
+    fingerprints = {label: data.source.fingerprint(cache_dir()) for label, data in plan.datasets.items()}
+    keys = {label: data.key(fingerprints[label]) for label, data in plan.datasets.items()}
+    cells = [(_planned(plan, cell, keys), cell) for cell in plan.cells]
+    limits = Limits(timeout or plan.study.limits.timeout, (memory or plan.study.limits.memory) * 1e9)
+    root = directory / "confidential"
+    with _own(directory, plan), Journal(directory) as journal:
+        earlier = read_manifest(directory) if (directory / "run.json").exists() else None
+        todo = list(_todo(plan, cells, keys, root, limits, journal))
+        if todo or earlier is None:
+            for label, data in plan.datasets.items():
+                if not (root / "data" / keys[label]).exists():
+                    reporter.note(f"preparing dataset {label}")
+                    _prepare(label, data, fingerprints[label], root)
+        _keep_manifest(plan, cells, keys, earlier, command, directory)
+        skipped = _new_skips(cells, journal)
+        reporter.start(len(cells), len(cells) - len(todo) - len(skipped))
+        for record in skipped:
+            journal.write(record)
+            reporter.cell(record)
+        failed = 0
+        if todo:
+            timings = Timings(plan.datasets, {label: task.name for label, task in plan.tasks.items()})
+            specs = {p.identity: p.spec for p, _ in cells}
+            made = make_engine(engine, workers, root, ray_address)
+            failed = carry_out(todo, specs, journal, made, reporter, timings)
+            timings.keep()
+        states = journal.states()
+        return RunSummary(
+            directory,
+            dict(Counter(states[p.identity][0] for p, _ in cells if p.identity in states)),
+            resumed=sum(not c.skip for _, c in cells) - len(todo),
+            failed_metrics=failed,
+            not_installed=tuple(dict.fromkeys(c.skip for _, c in cells if "pip install" in c.skip)),
+        )
 
 
 @contextmanager
 def _own(directory: Path, plan: Plan) -> Iterator[None]:
     """Hold *directory* for this run; leave nothing behind if the run cannot even begin."""
-    fresh = not directory.exists()
-    if directory.is_file() or (not fresh and any(directory.iterdir()) and not _is_run(directory)):
+    if directory.is_file() or (directory.is_dir() and any(directory.iterdir()) and not _is_run(directory)):
         raise Conflict(f"{directory} is not empty and is not a run of pets-eval; choose another folder with -o")
-    directory.mkdir(parents=True, exist_ok=True)
+    made = [p for p in (directory, *directory.parents) if not p.exists()]
     try:
-        with lock(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PetsEvalError(
+            f"the folder {directory} cannot be made ({error.strerror}); choose another with -o"
+        ) from None
+    with lock(directory):
+        try:
             if (directory / "run.json").exists():
                 there = read_manifest(directory).study.name
                 if there != plan.study.name:
                     raise Conflict(f"{directory} holds the study {there!r}; choose another folder with -o")
             yield
-    except PetsEvalError:
-        if fresh and not (directory / "run.json").exists():
-            shutil.rmtree(directory, ignore_errors=True)
-        raise
+        except BaseException:
+            if made and not (directory / "run.json").exists():
+                shutil.rmtree(made[-1], ignore_errors=True)
+            raise
 
 
 def _is_run(directory: Path) -> bool:
@@ -139,27 +148,50 @@ def _is_run(directory: Path) -> bool:
     return (directory / "run.json").exists() or (directory / "run.lock").exists()
 
 
-def prepare_data(plan: Plan, label: str, root: Path, reporter: Reporter) -> str:
-    """Make sure that the rows of a dataset are prepared below *root*; returns their key."""
-    data = plan.datasets[label]
-    fingerprint = data.source.fingerprint(cache_dir())
-    key = data.key(fingerprint)
-    if not (root / key).exists():
-        reporter.note(f"preparing dataset {label}")
-        private_dir(root)
-        prepare(data, fingerprint, root)
-    return key
+def _prepare(label: str, data: Any, fingerprint: str, root: Path) -> None:
+    private_dir(root)
+    try:
+        prepare(data, fingerprint, private_dir(root / "data"))
+    except (PetsEvalError, MemoryError):
+        raise
+    except Exception as error:  # a source's own fault: its message may quote data
+        raise PetsEvalError(f"the dataset {label!r} cannot be prepared: {where_raised(error)}") from None
 
 
-def _planned(plan: Plan, cell: PlannedCell, key: str) -> Planned:
-    use = plan.datasets[cell.spec.dataset].pick.use
-    name = identity(cell.spec, cell.task.use, cell.task.params, use, key, plan.study.seed)
-    return Planned(identity=name, spec=cell.spec)
+def _planned(plan: Plan, cell: PlannedCell, keys: dict[str, str]) -> Planned:
+    spec = cell.spec
+    use = plan.datasets[spec.dataset].pick.use
+    return planned(spec, plan.tasks[spec.task], use, keys[spec.dataset], plan.study.seed)
+
+
+def _keep_manifest(
+    plan: Plan,
+    cells: Sequence[tuple[Planned, PlannedCell]],
+    keys: dict[str, str],
+    earlier: Manifest | None,
+    command: str,
+    directory: Path,
+) -> None:
+    """Write the manifest unless the one that is there says the same of the same cells."""
+    ours = [p for p, _ in cells]
+    names = {p.identity for p in ours}
+    bases = {(p.spec.dataset, p.spec.task, p.spec.label) for p in ours}
+    probes = [
+        p
+        for p in (earlier.plan if earlier else [])
+        if p.spec.kind == "probe"
+        and p.identity not in names
+        and (p.spec.dataset, p.spec.task, p.spec.label) in bases
+        and _planned(plan, PlannedCell(p.spec), keys).identity == p.identity
+    ]
+    manifest = make_manifest(plan, keys, [*ours, *probes], directory / "confidential" / "data", earlier, command)
+    if earlier is None or not same_run(earlier, manifest):
+        write_atomic(directory / "run.json", manifest.model_dump_json(by_alias=True, indent=1))
 
 
 def _todo(
     plan: Plan,
-    planned: list[tuple[Planned, PlannedCell]],
+    cells: Sequence[tuple[Planned, PlannedCell]],
     keys: dict[str, str],
     root: Path,
     limits: Limits,
@@ -168,112 +200,83 @@ def _todo(
     """The cells that have no finished record, and those whose record lacks a score that the study asks for."""
     states = journal.states()
     wanted = {name: source_hash("metrics", name) for name in plan.metrics}
-    modules = preloads(
-        {c.spec.technique for _, c in planned}, {c.task.use for _, c in planned}, plan.metrics + plan.probes
-    )
-    for p, cell in planned:
-        if cell.skip:
-            continue
+    complete = scored_by(wanted)
+    specs = [p.spec for p, _ in cells]
+    tasks = {task.name for task in plan.tasks.values()}
+    modules = preloads({s.technique for s in specs}, tasks, plan.metrics + plan.probes)
+    for p, cell in cells:
         status, scored = states.get(p.identity, ("", ""))
-        job = make_job(p, cell, plan, keys[cell.spec.dataset], root)
-        if status == "finished" and cell.spec.kind == "cell":
-            if scored == scored_by(wanted):
-                continue
-            there = {n: r.source for n, r in journal.read(p.identity).scores.items()}
-            names = [n for n in plan.metrics if there.get(n) != wanted[n]]
-            if not names:
-                continue
-            job = score_job(job, journal.read(p.identity), names)
-        elif status == "finished":
+        if cell.skip or (status == "finished" and (p.spec.kind == "probe" or scored == complete)):
             continue
-        yield Work(job, modules[cell.spec.family], limits)
-
-
-def make_job(p: Planned, cell: PlannedCell, plan: Plan, key: str, root: Path) -> Job:
-    """The job that runs a cell from nothing."""
-    study = plan.study
-    return Job(
-        kind="probe" if cell.spec.kind == "probe" else "run",
-        root=str(root.resolve()),
-        identity=p.identity,
-        spec=cell.spec.model_dump(mode="json"),
-        data=key,
-        task_use=cell.task.use,
-        task_params=cell.task.params,
-        seed=study.seed,
-        coalitions=study.coalitions,
-        seats=study.seats,
-        metrics=plan.metrics,
-    )
-
-
-def score_job(job: Job, record: RunRecord, metrics: list[str]) -> Job:
-    """The job that adds *metrics* to the scores of a finished cell."""
-    from dataclasses import replace
-
-    cost = record.cost.model_dump(mode="json") if record.cost else None
-    return replace(job, kind="score", metrics=metrics, cost=cost)
-
-
-def preloads(techniques: Iterable[str], tasks: Iterable[str], metrics: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """What the fork server of each family imports before it forks."""
-    common = {entry("tasks", n).module for n in tasks} | {entry("metrics", n).module for n in metrics}
-    families: dict[str, set[str]] = {}
-    for name in techniques:
-        found = entry("techniques", name)
-        families.setdefault(found.family, set()).update({found.module, *load("techniques", name).requires})
-    return {family: (*_BASE_MODULES, *sorted(common), *sorted(own)) for family, own in families.items()}
+        task = plan.tasks[p.spec.task]
+        job = make_job(p, task, plan.study, keys[p.spec.dataset], root, plan.metrics)
+        if status == "finished" and (job.home / "release").is_dir():
+            record = journal.read(p.identity)
+            names = unscored(record, wanted)
+            if not names:
+                continue  # it has more scores than the study asks for
+            job = score_job(job, record, names)
+        yield Work(job, modules[p.spec.family], limits)
 
 
 def carry_out(
-    works: list[Work], specs: dict[str, Spec], journal: Journal, engine: Engine, reporter: Reporter
-) -> list[RunRecord]:
-    """Have *engine* do the works and write a record of each as it ends."""
-    made: list[RunRecord] = []
+    works: Sequence[Work],
+    specs: dict[str, Spec],
+    journal: Journal,
+    engine: Engine,
+    reporter: Reporter,
+    timings: Timings | None = None,
+) -> int:
+    """Have *engine* do the works and write a record of each as it ends; returns how many have a failed metric."""
+    failed = 0
     kinds = {w.job.identity: w.job.kind for w in works}
     try:
         for cell, outcome in engine.run(works):
             earlier = journal.read(cell) if journal.path(cell).exists() else None
-            record = (
-                rescored(earlier, outcome)
-                if kinds[cell] == "score" and earlier is not None
-                else make_record(cell, specs[cell], outcome, earlier)
-            )
+            if kinds[cell] == "score" and earlier is not None:
+                record = _rescored(earlier, outcome)
+            else:
+                record = _make_record(cell, specs[cell], outcome, earlier)
+                if timings:
+                    timings.add(record)
             journal.write(record)
             reporter.cell(record)
-            made.append(record)
+            failed += any(result.status == "failed" for result in record.scores.values())
     finally:
         engine.close()
-    return made
+    return failed
 
 
-def make_record(cell: str, spec: Spec, outcome: dict[str, Any], earlier: RunRecord | None) -> RunRecord:
-    """The record of a cell from what its engine brought back."""
+def _make_record(cell: str, spec: Spec, outcome: dict[str, Any], earlier: RunRecord | None) -> RunRecord:
+    """The record of a cell from what its engine brought back; what is malformed fails the cell, not the run."""
+    facts: dict[str, Any] = {
+        "identity": cell,
+        "spec": spec,
+        "ended": now(),
+        "attempts": earlier.attempts + 1 if earlier else 1,
+        "versions": versions(spec.technique),
+    }
     known = {k: outcome[k] for k in RunRecord.model_fields if k in outcome}
-    return RunRecord.model_validate(
-        {
-            **known,
-            "identity": cell,
-            "spec": spec,
-            "ended": now(),
-            "attempts": earlier.attempts + 1 if earlier else 1,
-            "versions": versions(spec.technique),
-        }
-    )
+    try:
+        return RunRecord.model_validate({**known, **facts})
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        why = f"the technique or a metric returned a malformed {place}"
+        return RunRecord.model_validate({**facts, "status": "failed", "reason": why})
 
 
-def rescored(record: RunRecord, outcome: dict[str, Any]) -> RunRecord:
-    """The record with the scores that a score job found; a score job that failed leaves a reason."""
+def _rescored(record: RunRecord, outcome: dict[str, Any]) -> RunRecord:
+    """The record with the scores that a score job found; a job that the engine lost leaves a reason."""
     found = {name: MetricResult.model_validate(r) for name, r in outcome.get("scores", {}).items()}
     reason = "" if outcome["status"] == "finished" else f"scoring {outcome['status']}: {outcome['reason']}"
     return record.model_copy(update={"scores": {**record.scores, **found}, "reason": reason})
 
 
-def _new_skips(planned: list[tuple[Planned, PlannedCell]], journal: Journal) -> list[RunRecord]:
+def _new_skips(cells: Sequence[tuple[Planned, PlannedCell]], journal: Journal) -> list[RunRecord]:
     """Records of the cells that public facts rule out, unless they are there."""
     states = journal.states()
     return [
-        make_record(p.identity, p.spec, {"status": "skipped", "reason": cell.skip}, None)
-        for p, cell in planned
+        _make_record(p.identity, p.spec, {"status": "skipped", "reason": cell.skip}, None)
+        for p, cell in cells
         if cell.skip and states.get(p.identity, ("",))[0] != "skipped"
     ]

@@ -21,8 +21,9 @@ from pets_eval.model.technique import Technique
 from pets_eval.registry import as_scores, inject, lacking, metric_spec, source_hash
 from pets_eval.run.cell import blame, claims_row, inputs_of, plug_ins
 from pets_eval.run.context import Adversary, Meter, RunContext
-from pets_eval.run.files import canonical_hash
-from pets_eval.run.job import Job
+from pets_eval.run.files import canonical_hash, write_json
+from pets_eval.run.identity import base_versions
+from pets_eval.run.job import STARTED, Job
 from pets_eval.run.seeds import generator
 from pets_eval.run.store import load_answer, load_held, load_release, save_answer
 from pets_eval.run.transcript import read_transcript
@@ -52,7 +53,7 @@ class Evidence(Mapping[str, Any]):
 
 
 def score(job: Job) -> dict[str, Any]:
-    """Compute the metrics of *job* on a kept release."""
+    """Compute the metrics of *job* on a kept release; each result is on disk as soon as it is there."""
     technique, task, dataset = plug_ins(job)
     inputs = inputs_of(job, task, dataset)
     release = load_release(job.home / "release", getattr(technique, "load_model", None))
@@ -63,13 +64,11 @@ def score(job: Job) -> dict[str, Any]:
     evidence = assemble(job, task, dataset, technique, release, messages)
     evidence = evidence.plus(cost=cost.cost())
     seats = views(inputs, messages, held, release, job.coalitions, job.seats)
-    return {
-        "status": "finished",
-        "reason": "",
-        "seats": list(seats),
-        "scores": measure(job, job.metrics, evidence, seats),
-        "metric_s": time.perf_counter() - start,
-    }
+    job.scores_home.mkdir()
+    (job.scores_home / STARTED).touch()
+    for name in job.metrics:
+        write_json(job.scores_home / f"{name}.json", measure(job, name, evidence, seats))
+    return {"status": "finished", "reason": "", "seats": list(seats), "metric_s": time.perf_counter() - start}
 
 
 def probe(job: Job) -> dict[str, Any]:
@@ -84,7 +83,8 @@ def probe(job: Job) -> dict[str, Any]:
     evidence = assemble(job, task, dataset, technique, release, messages).plus(rerun=again)
     seats = views(inputs, messages, held, release, job.coalitions, job.seats)
     with Meter() as meter:
-        scores = measure(job, [job.cell().probe], evidence, seats)
+        name = job.cell().probe
+        scores = {name: measure(job, name, evidence, seats)}
     return {
         "status": "finished",
         "reason": "",
@@ -135,9 +135,9 @@ def assemble(
     return Evidence(makers)
 
 
-def measure(job: Job, names: Sequence[str], evidence: Evidence, seats: Mapping[str, View]) -> dict[str, Any]:
-    """What each metric found; a metric that fails costs nobody else anything."""
-    return {name: _measure(job, metric_spec(name), evidence, seats).model_dump(mode="json") for name in names}
+def measure(job: Job, name: str, evidence: Evidence, seats: Mapping[str, View]) -> dict[str, Any]:
+    """What a metric found, as plain values; a metric that fails costs nobody else anything."""
+    return _measure(job, metric_spec(name), evidence, seats).model_dump(mode="json")
 
 
 def _measure(job: Job, spec: MetricSpec, evidence: Evidence, seats: Mapping[str, View]) -> MetricResult:
@@ -166,6 +166,7 @@ def _measure(job: Job, spec: MetricSpec, evidence: Evidence, seats: Mapping[str,
         rng = generator(job.seed, cell.dataset, cell.task, cell.technique, cell.params, cell.repeat, spec.name, seat)
         try:
             found = as_scores(spec, inject(spec.fn, given.plus(rng=rng)), seat=seat)
+            rows += [ScoreRow.of(s) for s in found]
         except Unsupported as why:
             reasons.append(str(why))
             continue
@@ -174,7 +175,6 @@ def _measure(job: Job, spec: MetricSpec, evidence: Evidence, seats: Mapping[str,
         except Exception as error:
             traceback.print_exc()
             return result("failed", blame(error))
-        rows += [ScoreRow.of(s) for s in found]
     if not rows:
         return result("not-applicable", "; ".join(dict.fromkeys(reasons)) or "no seat to play it from")
     return result("measured", rows=rows)
@@ -182,7 +182,8 @@ def _measure(job: Job, spec: MetricSpec, evidence: Evidence, seats: Mapping[str,
 
 def true_answer(job: Job, task: Task, dataset: Dataset) -> Answer:
     """The truth of the task on this dataset, computed once per study and kept."""
-    key = canonical_hash([job.data, job.task_use, job.task_params, source_hash("tasks", job.task_use)])[:32]
+    facts = [job.data, job.task_use, job.task_params, source_hash("tasks", job.task_use), base_versions()]
+    key = canonical_hash(facts)[:32]
     path = Path(job.root) / "truth" / f"{key}.parquet"
     if path.exists():
         return load_answer(path)

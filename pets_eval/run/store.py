@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pets_eval.model.answer import LEVELS, Answer
 from pets_eval.model.data import Model, Table
+from pets_eval.model.errors import PetsEvalError
 from pets_eval.model.record import GuaranteeRow
 from pets_eval.model.release import Release
 from pets_eval.model.schema import Schema
@@ -54,13 +55,24 @@ def save_release(release: Release, home: Path) -> None:
     elif isinstance(value, Table):
         facts["schema"] = value.schema.to_json()
         target = home / "microdata.parquet"
-        if value.path is not None and value.path != target:
-            shutil.copyfile(value.path, target)
+        if value.path is not None:
+            _link(value.path, target)
         else:
             value.frame().to_parquet(target, index=False, compression=_PARQUET)
     else:
         (home / "model.bin").write_bytes(value.to_bytes())
     write_json(home / "release.json", facts)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a Parquet file, which nobody changes, a second name; copy it where that cannot be."""
+    if source == target:
+        return
+    target.unlink(missing_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def load_release(home: Path, load_model: Callable[[bytes], Model] | None = None) -> Release:
@@ -81,9 +93,16 @@ def load_release(home: Path, load_model: Callable[[bytes], Model] | None = None)
         value=value,
         guarantee=guarantee,
         weight=facts["weight"],
-        attachments={name: (home / file).read_bytes() for name, file in facts["attachments"].items()},
+        attachments={name: _inside(home, file).read_bytes() for name, file in facts["attachments"].items()},
         notes=tuple(facts["notes"]),
     )
+
+
+def _inside(home: Path, file: str) -> Path:
+    """The path of a kept *file*; refuses a name that leads out of its folder."""
+    if Path(file).name != file:
+        raise PetsEvalError(f"{home.name} names a file outside its folder; the run was tampered with")
+    return home / file
 
 
 def save_held(held: Mapping[tuple[str, str], Any], home: Path) -> None:
@@ -121,7 +140,7 @@ def load_held(home: Path) -> dict[tuple[str, str], Any]:
         return {}
     held: dict[tuple[str, str], Any] = {}
     for party, label, file in json.loads((home / "held.json").read_text()):
-        path = home / file
+        path = _inside(home, file)
         readers: dict[str, Callable[[Path], Any]] = {
             ".bin": Path.read_bytes,
             ".npy": lambda p: np.load(p, allow_pickle=False),

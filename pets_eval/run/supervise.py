@@ -5,13 +5,8 @@ from __future__ import annotations
 import json
 import os
 import select
-import shutil
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
-import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,8 +15,11 @@ from typing import Any
 
 from pets_eval.run.files import write_atomic
 from pets_eval.run.job import Job
+from pets_eval.run.keeper import child_pids
+from pets_eval.run.servers import Servers
 
 _POLL_S = 0.05
+_SLOWEST_POLL_S = 0.25
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -33,92 +31,12 @@ class Limits:
     memory_bytes: float
 
 
-class Servers:
-    """The fork servers of this machine, one per set of preloaded modules, started when first needed."""
-
-    def __init__(self, threads: int = 1) -> None:
-        self._threads = threads
-        self._folder = tempfile.mkdtemp(prefix="pets-eval-")
-        self._lock = threading.Lock()
-        self._servers: dict[tuple[str, ...], _Server] = {}
-
-    def connect(self, modules: tuple[str, ...]) -> socket.socket:
-        """A fresh connection to the server that has *modules* preloaded."""
-        with self._lock:
-            server = self._servers.get(modules)
-            if server is None or server.process.poll() is not None:
-                socket_path = f"{self._folder}/{len(self._servers)}-{time.monotonic_ns()}"
-                server = self._servers[modules] = _Server(socket_path, modules, self._threads)
-        server.wait_ready()
-        client = socket.socket(socket.AF_UNIX)
-        client.connect(server.path)
-        return client
-
-    def close(self) -> None:
-        """Stop all servers; they kill what still runs."""
-        with self._lock:
-            for server in self._servers.values():
-                server.stop()
-            self._servers.clear()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-
-class _Server:
-    def __init__(self, path: str, modules: tuple[str, ...], threads: int) -> None:
-        self.path = path
-        self._ready = threading.Lock()
-        self._is_ready = False
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "pets_eval.run.server", path, *modules],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            env=child_environment(threads),
-        )
-
-    def wait_ready(self) -> None:
-        with self._ready:
-            if not self._is_ready:
-                assert self.process.stdout is not None
-                if not self.process.stdout.readline():
-                    raise RuntimeError("a fork server could not start")
-                self._is_ready = True
-
-    def stop(self) -> None:
-        assert self.process.stdin is not None and self.process.stdout is not None
-        with suppress(OSError):
-            self.process.stdin.close()
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(5)
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self.process.stdout.close()
-
-
-def child_environment(threads: int) -> dict[str, str]:
-    """The environment of a server: no library may start a thread on import, each cell keeps to its share of cores."""
-    quiet = {
-        "OPENBLAS_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": str(threads),
-        "POLARS_MAX_THREADS": str(threads),
-        "RAYON_NUM_THREADS": str(threads),
-        "JE_ARROW_MALLOC_CONF": "background_thread:false",
-        "_RJEM_MALLOC_CONF": "background_thread:false",
-        "FLWR_TELEMETRY_ENABLED": "0",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "PYTHONHASHSEED": "0",
-    }
-    return {**os.environ, **quiet}
-
-
 def supervise(job: Job, modules: tuple[str, ...], limits: Limits, servers: Servers) -> dict[str, Any]:
     """Run *job* to its end, whatever that is, and return its outcome.
 
-    The outcome is what the child wrote (see `cell.execute`) plus "total_s" and "group_peak_bytes"; or a status
-    "timed-out", "out-of-memory" or "crashed" with the reason. Nothing of the job is running when this returns.
+    The outcome is what the child wrote (see `cell.execute`), or a status "timed-out", "out-of-memory" or "crashed" with
+    the reason; plus what was seen from outside: "total_s", and over all processes of the job "processes" (most at
+    once), "group_peak_bytes" (above the baseline) and "group_cpu_s". Nothing of the job runs when this returns.
     """
     start = time.monotonic()
     job.home.mkdir(parents=True, exist_ok=True)
@@ -128,20 +46,18 @@ def supervise(job: Job, modules: tuple[str, ...], limits: Limits, servers: Serve
     with servers.connect(modules) as client:
         client.sendall(json.dumps({"job": str(job_path), "log": str(job.log_path())}).encode() + b"\n")
         replies = client.makefile("rb")
-        pid = int(json.loads(replies.readline())["pid"])
-        watch = _Watch(pid, limits)
-        while not select.select([client], [], [], _POLL_S)[0]:
+        watch = _Watch(json.loads(replies.readline())["keeper"], limits)
+        while not select.select([client], [], [], watch.pause())[0]:
             if watch.over_limit():
-                watch.kill()
-                break
+                client.shutdown(socket.SHUT_WR)  # the keeper kills the job, then answers
         line = replies.readline()
-        watch.kill()  # whoever left the group but not the session
-    ended = json.loads(line) if line else {"exit": None}
-    outcome = _outcome(job, ended["exit"], watch, limits)
-    outcome["total_s"] = time.monotonic() - start
-    outcome["group_peak_bytes"] = watch.peak
-    outcome["processes"] = watch.most_processes
-    return outcome
+    ended: dict[str, Any] = json.loads(line) if line else {"exit": None, "cpu_s": 0.0}
+    return _outcome(job, ended["exit"], watch, limits) | {
+        "total_s": time.monotonic() - start,
+        "processes": watch.most_processes,
+        "group_peak_bytes": watch.peak,
+        "group_cpu_s": ended["cpu_s"],
+    }
 
 
 def _outcome(job: Job, code: int | None, watch: _Watch, limits: Limits) -> dict[str, Any]:
@@ -163,64 +79,60 @@ def _outcome(job: Job, code: int | None, watch: _Watch, limits: Limits) -> dict[
 
 
 class _Watch:
-    """Looks at all processes of the job's session: how long, how much memory, and whether any is left."""
+    """Looks at all processes below a keeper: for how long they run, and how much memory they hold."""
 
-    def __init__(self, pid: int, limits: Limits) -> None:
-        self.pid, self.limits, self.start = pid, limits, time.monotonic()
-        self.base: float | None = None
+    def __init__(self, keeper: int, limits: Limits) -> None:
+        self.keeper, self.limits, self.start = keeper, limits, time.monotonic()
+        first = descendants(keeper)
+        self.base_rss, self.base_pss = _resident(first), _proportional(first)
         self.peak = 0.0
         self.most_processes = 1
         self.verdict = ""
 
+    def pause(self) -> float:
+        """Seconds until the next look: short at first, then a tenth of the time that the job runs, within bounds."""
+        return min(max(_POLL_S, (time.monotonic() - self.start) / 10), _SLOWEST_POLL_S)
+
     def over_limit(self) -> bool:
-        members = session_members(self.pid)
-        used = resident(members)
-        if self.base is None:
-            self.base = used
+        """Take a look; True if a limit is passed for the first time."""
+        if self.verdict:
+            return False
+        members = descendants(self.keeper)
+        used = _resident(members) - self.base_rss if len(members) == 1 else _proportional(members) - self.base_pss
         self.most_processes = max(self.most_processes, len(members))
-        self.peak = max(self.peak, used - self.base)
+        self.peak = max(self.peak, used)
         if time.monotonic() - self.start > self.limits.timeout_s:
             self.verdict = "timed-out"
-        elif used - self.base > self.limits.memory_bytes:
+        elif used > self.limits.memory_bytes:
             self.verdict = "out-of-memory"
         return bool(self.verdict)
 
-    def kill(self) -> None:
-        """Kill the process group and then whoever else is of the session."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
-        for member in session_members(self.pid):
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(member, signal.SIGKILL)
+
+def descendants(pid: int) -> list[int]:
+    """Pids of all processes below *pid*."""
+    found: list[int] = []
+    waiting = child_pids(pid)
+    while waiting:
+        found += waiting
+        waiting = [grandchild for child in waiting for grandchild in child_pids(child)]
+    return found
 
 
-def session_members(session: int) -> list[int]:
-    """Pids of the processes of a session, by /proc; empty where there is none."""
-    members = []
-    with suppress(OSError), os.scandir("/proc") as processes:
-        for process in processes:
-            if process.name.isdigit():
-                with suppress(OSError, IndexError, ValueError):
-                    fields = Path(process.path, "stat").read_bytes().rpartition(b")")[2].split()
-                    if int(fields[3]) == session and fields[0] != b"Z":
-                        members.append(int(process.name))
-    return members
-
-
-def resident(members: list[int]) -> float:
-    """Resident bytes of these processes; of several, shared pages are divided among their users."""
+def _resident(members: list[int]) -> float:
+    """Resident bytes of these processes."""
     total = 0.0
     for pid in members:
         with suppress(OSError, ValueError, IndexError):
-            if len(members) == 1:
-                total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
-            else:
-                total += _proportional(pid)
+            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
     return total
 
 
-def _proportional(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return float(line.split()[1]) * 1024
-    return 0.0
+def _proportional(members: list[int]) -> float:
+    """Resident bytes of these processes, shared pages divided among their users."""
+    total = 0.0
+    for pid in members:
+        with suppress(OSError, ValueError, IndexError):
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    total += float(line.split()[1]) * 1024
+    return total

@@ -83,8 +83,8 @@ def _read(path: Path, party: str) -> list[Message]:
             kept = int(header["kept"])
         except (ValueError, KeyError, TypeError):
             break  # the tail that a crash left
-        payload = raw[end + 1 : end + 1 + kept]
-        if len(payload) < kept:
+        payload = raw[end + 1 : end + 1 + max(kept, 0)]
+        if len(payload) != kept:
             break
         messages.append(
             Message(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import Counter
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from pets_eval.model.errors import PetsEvalError
 from pets_eval.model.record import Manifest, RunRecord
 from pets_eval.run.files import digest
-from pets_eval.run.journal import read_manifest, read_record
+from pets_eval.run.journal import purged_at, read_manifest, read_record
 
 
 def verify_run(directory: Path) -> list[str]:
@@ -21,7 +22,7 @@ def verify_run(directory: Path) -> list[str]:
     manifest = read_manifest(directory)
     problems = _plan_problems(manifest)
     known = _indexed(directory)
-    purged = not (directory / "confidential").is_dir()
+    purged = purged_at(directory)
     for planned in manifest.plan:
         path = directory / "cells" / f"{planned.identity}.json"
         name = f"{planned.spec.label} on {planned.spec.dataset}/{planned.spec.task}, repeat {planned.spec.repeat}"
@@ -39,8 +40,21 @@ def verify_run(directory: Path) -> list[str]:
             problems.append(f"unknown: {path.name} is not in the index; run the study again to take it in")
         elif digest(path) != known[planned.identity]:
             problems.append(f"altered: {path.name} was changed after it was written")
-        if not purged:
+        if record.ended > purged:
             problems += _artifact_problems(record, directory)
+    return problems + _strays(directory)
+
+
+def _strays(directory: Path) -> list[str]:
+    """Documents that are not named after their record: copies, or records under a false name."""
+    problems = []
+    for path in sorted((directory / "cells").glob("*.json")):
+        try:
+            name = json.loads(path.read_bytes())["identity"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # a planned one was reported as damaged
+        if name != path.stem:
+            problems.append(f"doubled: {path.name} is a second document of the record {str(name)[:64]}; remove it")
     return problems
 
 

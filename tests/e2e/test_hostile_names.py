@@ -11,6 +11,7 @@ import yaml
 
 from pets_eval.cli.app import main
 from pets_eval.model.study import Study
+from pets_eval.registry import entries
 from pets_testbed.data import PLANTED
 
 COLUMN = "<script>alert(1)</script>"
@@ -47,6 +48,7 @@ def directory(tmp_path_factory) -> Path:
         ],
         "tasks": [{"use": "test-counts", "params": {"column": COLUMN}}, {"use": "marginals", "params": {"k": 1}}],
         "techniques": [{"use": "sampling", "params": {"p": 0.5}}, {"use": "test-raise"}],
+        "metrics": [name for name, entry in entries("metrics").items() if entry.distribution == "pets-eval"],
         "repeats": 2,
     }
     Study.model_validate(study)

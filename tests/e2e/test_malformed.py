@@ -24,6 +24,7 @@ techniques:
   - use: sampling
     grid:
       p: [0.1, 0.5]
+metrics: [total-variation]
 """
 SCHEMA = """\
 unit: record
@@ -67,7 +68,7 @@ STUDIES = {
     "an unknown technique": ("use: sampling", "use: samplng", "unknown technique 'samplng' (did you mean 'sampling'?)"),
     "an unknown dataset": ("use: file", "use: fil", "unknown dataset 'fil' (did you mean 'file'?)"),
     "an unknown task": ("use: marginals", "use: marginal", "unknown task 'marginal' (did you mean 'marginals'?)"),
-    "an unknown metric": ("seed: 1", "metrics: [total-variaton]", "(did you mean 'total-variation'?)"),
+    "an unknown metric": ("[total-variation]", "[total-variaton]", "(did you mean 'total-variation'?)"),
     "an unknown guideline": ("seed: 1", "guideline: cor", "(did you mean 'core'?)"),
     "an unknown parameter": ("p: [0.1, 0.5]", "q: [0.1, 0.5]", "line 14, techniques[0]"),
     "a parameter out of range": ("p: [0.1, 0.5]", "p: [0.1, 1.5]", "parameter 'p' must be at most 1, not 1.5"),

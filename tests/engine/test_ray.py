@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -23,10 +24,19 @@ def seeded(directory: Path) -> dict[str, object]:
 
 
 def test_a_local_head_gives_what_the_local_engine_gives(run):
+    before = _node_folders()
     _, _, here = run("here", techniques=TECHNIQUES)
     _, _, there = run("there", techniques=TECHNIQUES, options={"engine": "ray", "workers": 2})
     assert seeded(there) == seeded(here)
     assert verify_run(there) == []
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and _node_folders() > before:
+        time.sleep(0.2)
+    assert _node_folders() <= before, "confidential rows were left on the node"
+
+
+def _node_folders() -> set[Path]:
+    return set(Path(tempfile.gettempdir()).glob("pets-eval-node-*"))
 
 
 def test_a_faulty_cell_on_ray_is_a_record(run):

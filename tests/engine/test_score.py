@@ -51,3 +51,32 @@ def test_a_purged_run_keeps_its_records_and_says_why_it_cannot_be_scored(run):
     assert verify_run(directory) == []
     with pytest.raises(PetsEvalError, match="purged"):
         score_run(directory, ["test-view-size"], probe=False, reporter=Quiet())
+
+
+def test_a_purged_run_stays_purged_and_sound_when_run_again(run):
+    _, _, directory = run(metrics=["test-error"])
+    purge(directory)
+    _, reporter, _ = run(metrics=["test-error"])
+    assert reporter.records == [] and not (directory / "confidential").exists()
+    assert verify_run(directory) == []
+    _, reporter, _ = run(metrics=["test-error"], techniques=[{"use": "test-plain"}, {"use": "test-slow"}])
+    assert {r.spec.technique for r in reporter.records} == {"test-slow"}
+    assert verify_run(directory) == []
+
+
+def test_probes_outlive_the_next_run(run):
+    _, _, directory = run(metrics=["test-error"], techniques=[{"use": "test-noisy"}])
+    score_run(directory, ["test-rerun-spread"], probe=True, reporter=Quiet())
+    run(metrics=["test-error"], techniques=[{"use": "test-noisy"}, {"use": "test-slow"}])
+    assert len([r for r in read_run(directory)[1] if r.spec.kind == "probe"]) == 3
+
+
+def test_planned_probes_are_not_run_without_being_asked_for(run):
+    _, _, directory = run(metrics=["test-error"], techniques=[{"use": "test-noisy"}])
+    score_run(directory, ["test-rerun-spread"], probe=True, reporter=Quiet())
+    for record in read_run(directory)[1]:
+        if record.spec.kind == "probe":
+            (directory / "cells" / f"{record.identity}.json").unlink()
+    reporter = Quiet()
+    score_run(directory, ["test-error"], probe=False, reporter=reporter)
+    assert reporter.records == []

@@ -102,8 +102,6 @@ def scores(**values):
             status, _, reason = value.partition(": ")
             done[name] = MetricResult(**about, status=status, reason=reason)
         else:
-            if value == math.inf:
-                value = ScoreRow(value=None, note="infinite")
             rows = value if isinstance(value, list) else [value if isinstance(value, ScoreRow) else row(value)]
             done[name] = MetricResult(**about, status="measured", rows=rows)
     return done

@@ -65,3 +65,11 @@ class People(Source):
             }
         )
         return Table(schema, data=schema.conform(frame, where="test-people"))
+
+
+@dataset("test-broken-source")
+class BrokenSource(People):
+    """A source whose own error quotes a row."""
+
+    def load(self, cache: Path, target: Path) -> Table:
+        raise ValueError(f"could not convert '{PLANTED}-1'")

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from pets_eval.model import Technique, param
+from pets_eval.model import Release, Technique, param
 from pets_eval.registry import technique
 from pets_testbed.sound import Plain, claims
 
@@ -81,4 +81,44 @@ class Slow(Technique):
 
     def run(self, task, inputs, ctx):
         time.sleep(self.seconds)
+        return Plain().run(task, inputs, ctx)
+
+
+@technique("test-daemon")
+class Daemon(Plain):
+    """Leaves a process in a session of its own behind, and ends well."""
+
+    pid_file: str = param(help="where to write the daemon's pid")
+
+    def run(self, task, inputs, ctx):
+        daemon = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+        with open(self.pid_file, "w") as file:
+            file.write(str(daemon.pid))
+        return Plain().run(task, inputs, ctx)
+
+
+@technique("test-malformed")
+class Malformed(Plain):
+    """Returns something that is almost a release."""
+
+    how: str = param("kind", choices=("kind", "notes", "weight", "nothing"))
+
+    def run(self, task, inputs, ctx):
+        answer = Plain().run(task, inputs, ctx).value
+        return {
+            "kind": Release("answers", answer),
+            "notes": Release("answer", answer, notes=("x", 3)),
+            "weight": Release("answer", answer, weight=float("nan")),
+            "nothing": None,
+        }[self.how]
+
+
+@technique("test-spinner")
+class Spinner(Plain):
+    """Lets a child that it never waits for burn a processor, and asks the system for nothing."""
+
+    def run(self, task, inputs, ctx):
+        code = "import time; end = time.process_time() + 0.8\nwhile time.process_time() < end: pass"
+        subprocess.Popen([sys.executable, "-c", code])
+        time.sleep(2)
         return Plain().run(task, inputs, ctx)

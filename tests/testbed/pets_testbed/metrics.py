@@ -1,5 +1,7 @@
 """Small metrics, one for each way of asking for evidence."""
 
+import ctypes
+
 import numpy as np
 
 from pets_eval.model import Estimate
@@ -51,3 +53,9 @@ def test_verified(verify, release):
 def test_broken(real):
     """Raises an error that quotes a row."""
     raise ValueError(f"cannot score {real.iloc[0].to_dict()}")
+
+
+@metric(axis="utility", goal="min", unit="people")
+def test_crash(answer):
+    """Takes its process down."""
+    ctypes.string_at(0)

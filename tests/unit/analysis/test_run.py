@@ -14,15 +14,18 @@ def made(example):
     return example.rich()
 
 
-@pytest.fixture(scope="module")
-def run(made, tmp_path_factory):
-    manifest, records = made
-    directory = tmp_path_factory.mktemp("run")
+def written(directory, manifest, records):
+    """The run of these records, read back from *directory*."""
     (directory / "cells").mkdir()
     (directory / "run.json").write_text(manifest.model_dump_json(by_alias=True))
     for r in records:
         (directory / "cells" / f"{r.identity}.json").write_text(r.model_dump_json(by_alias=True))
     return open_run(str(directory))
+
+
+@pytest.fixture(scope="module")
+def run(made, tmp_path_factory):
+    return written(tmp_path_factory.mktemp("run"), *made)
 
 
 def test_cells_are_one_row_per_record(run, made):
@@ -41,10 +44,12 @@ def test_scores_hold_every_row(run, made):
     assert mine.value.item() == one.scores["wall-time"].rows[0].value
 
 
-def test_unmeasured_is_nan(example, run):
-    raw = run.scores.query("technique == 'raw' and metric == 'claimed-epsilon'")
-    assert raw.value.isna().all()
-    assert (raw.note == "infinite").all()
+def test_unmeasured_is_nan_and_infinite_is_not(example, tmp_path):
+    rows = [example.row(-math.inf), example.row(math.inf), example.row(None, method="none", note="x")]
+    records = [example.record(repeat=i, scores=example.scores(mean_absolute_error=r)) for i, r in enumerate(rows)]
+    values = written(tmp_path, example.manifest(records), records).scores.value
+    assert list(values[:2]) == [-math.inf, math.inf]
+    assert math.isnan(values[2])
 
 
 def test_claims_and_costs(run, made):
@@ -89,6 +94,18 @@ def test_mistakes(run, tmp_path):
         run.figure("marginals", x="auroc")
     with pytest.raises(PetsEvalError, match="is not a run"):
         open_run(str(tmp_path))
+
+
+def test_nothing_to_draw_is_one_sentence(example, tmp_path):
+    """Without figures of privacy, and with a guideline that prefers none."""
+    records = [example.record(t, scores=example.scores(mean_absolute_error=1)) for t in ("raw", "null")]
+    run = written(tmp_path, example.manifest(records), records)
+    (tmp_path / "guideline.yaml").write_text(
+        "schema: pets-eval/guideline/1\nid: x\ntitle: X\nversion: 1.0.0\ncriteria:\n- id: AA-01\n  text: T\n"
+        "  families: [all]\n  evidence: measured\n  check: {report: [wall-time]}\n  sources: [S]\n"
+    )
+    with pytest.raises(PetsEvalError, match="no figure of privacy to draw"):
+        run.figure("counts", y="mean-absolute-error")
 
 
 def test_empty_run(example, tmp_path):

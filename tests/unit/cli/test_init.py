@@ -54,7 +54,7 @@ def test_an_existing_file_is_kept_unless_forced(tmp_path, capsys):
     [
         (["--dataset", "nhanes"], "at least one --dataset, one --task and one --technique"),
         ([*FLAGS, "--dataset", "nhanse"], "unknown dataset 'nhanse' (did you mean 'nhanes'?)"),
-        ([*FLAGS, "--technique", "dp-laplace-marginals epsilon=-1"], "greater than 0"),
+        ([*FLAGS, "--technique", "dp-laplace-marginals epsilon=-1"], "must be at least 0.001"),
         ([*FLAGS, "--technique", "dp-laplace-marginals epslon=1"], "did you mean 'epsilon'?"),
         ([*FLAGS, "--technique", "dp-laplace-marginals epsilon"], "write: name=value"),
         ([*FLAGS, "--technique", "dp-laplace-marginals 'epsilon=1"], "write: name parameter=value"),

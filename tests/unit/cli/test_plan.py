@@ -32,7 +32,7 @@ def test_rows_for_programs(study, capsys):
     rows = json.loads(capsys.readouterr().out)
     cells = {(r["task"], r["technique"]): r["cells"] for r in rows}
     assert cells["marginals", "dp-laplace-marginals (epsilon=1)"] == 3
-    assert cells["quantiles", "sampling"] == 3
+    assert cells["quantiles", "sampling (p=0.1)"] == 3
     assert {r["technique"] for r in rows if r["skip"]} == {f"dp-laplace-marginals (epsilon={e})" for e in (1, 2)}
     assert all(r["at_most_s"] == (0 if r["skip"] else 90 * r["cells"]) for r in rows)
 

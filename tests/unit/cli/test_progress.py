@@ -1,5 +1,7 @@
 """What a run tells whoever watches."""
 
+from hashlib import sha256
+
 import pytest
 from rich.console import Console
 
@@ -9,7 +11,7 @@ from pets_eval.model.record import RunRecord, Spec
 
 def record(status, reason="", repeat=0):
     spec = Spec(dataset="d", task="t", technique="x", label="x (p=[1])", family="f", repeat=repeat)
-    return RunRecord(identity=f"{status}{repeat}", spec=spec, status=status, reason=reason)
+    return RunRecord(identity=sha256(f"{status}{repeat}".encode()).hexdigest(), spec=spec, status=status, reason=reason)
 
 
 def play(display):
@@ -30,7 +32,7 @@ def test_plain_lines(capsys):
         "preparing? dataset d",
         "5 cells, 1 of them finished already",
         "crashed: x (p=[1]) on t of d, repeat 2: killed by signal 11",
-        "skipped: no such task",
+        "skipped: x: no such task",
         "5/5 cells",
     ]
 
@@ -45,7 +47,7 @@ def test_live_display(terminal, capsys):
     play(Live())
     err = capsys.readouterr().err
     assert "crashed: x (p=[1]) on t of d, repeat 2: killed by signal 11" in err
-    assert err.count("skipped: no such task") == 1
+    assert err.count("skipped: x: no such task") == 1
     assert "1 crashed" in err
     assert "5/5" in err
 

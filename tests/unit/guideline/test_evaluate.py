@@ -18,7 +18,7 @@ def judge(criterion, records, manifest):
     text = "\n".join(f"  {line}" for line in criterion.strip().splitlines())
     guideline = parse_guideline(f"{HEAD}- id: AA-01\n  text: T\n  sources: [S]\n{text}\n", where="x.yaml")
     label = labeller([r.spec for r in records])
-    found = subjects(manifest, records, aggregate(records, label))
+    found = subjects(manifest, records, aggregate(records, label, manifest.plan))
     return {v.technique: v for v in evaluate(guideline, found)}
 
 
@@ -53,6 +53,12 @@ AT_LEAST_2 = "metric: mean-absolute-error, op: '>=', value: 2, on-miss: flag"
         (1.0, 0.5, None, "fail", "flag"),  # unbounded above
         (3.0, None, 4.0, "fail", "flag"),  # unbounded below
         (1.0, None, None, "pass", "flag"),  # no interval: the value decides
+        (1.0, -math.inf, math.inf, "fail", "flag"),  # an interval that knows nothing
+        (3.0, -math.inf, math.inf, "fail", "flag"),
+        (math.inf, math.inf, math.inf, "fail", "pass"),
+        (-math.inf, -math.inf, -math.inf, "pass", "flag"),  # as low as can be is no high value
+        (math.inf, None, None, "fail", "pass"),
+        (-math.inf, None, None, "pass", "flag"),
         (None, None, None, "not-evaluated", "not-evaluated"),
     ],
 )
@@ -76,6 +82,45 @@ def test_infinite_is_a_miss_and_not_unmeasured(example):
     records = [example.record(scores=example.scores(claimed_epsilon=math.inf))]
     check = measured("metric: claimed-epsilon, op: <=, value: 10, on-miss: flag", "claimed")
     assert judge(check, records, example.manifest(records))["dp-noise"].verdict == "flag"
+
+
+def test_a_note_that_says_infinite_is_no_infinity(example, judged):
+    row = example.row(None, method="none", note="infinite")
+    assert judged(AT_LEAST_2, row).verdict == "not-evaluated"
+
+
+@pytest.mark.parametrize(
+    ("measured_in", "value", "evidence", "verdict"),
+    [
+        (5, 1.0, "measured", "pass"),
+        (3, 1.0, "measured", "pass"),
+        (2, 1.0, "measured", "not-evaluated"),  # fewer than half
+        (1, 1.0, "measured", "not-evaluated"),
+        (1, 3.0, "measured", "fail"),  # little evidence, and it is bad
+        (1, 1.0, "claimed", "claim-only"),
+    ],
+)
+def test_few_repeats_pass_nothing(example, measured_in, value, evidence, verdict):
+    """Five repeats were planned; the others ended in each of the ways that leave no figure."""
+    gaps = [
+        {"scores": example.scores(mean_absolute_error=example.row(None, method="none", note="empty"))},
+        {"status": "crashed", "reason": "signal 11"},
+        {"scores": example.scores(mean_absolute_error="failed: ValueError")},
+        {"status": "timed-out", "reason": "stopped"},
+    ]
+    there = [{"scores": example.scores(mean_absolute_error=value)}] * measured_in
+    records = [example.record(repeat=i, **more) for i, more in enumerate([*there, *gaps[: 5 - measured_in]])]
+    found = judge(measured(AT_MOST_2, evidence), records, example.manifest(records))["dp-noise"]
+    assert found.verdict == verdict
+    assert (f"measured in {measured_in} of 5 repeats" in found.reason) is (measured_in < 5)
+
+
+def test_repeats_that_have_not_run_yet_count_as_missing(example):
+    records = [example.record(repeat=i, scores=example.scores(mean_absolute_error=1)) for i in range(5)]
+    manifest = example.manifest(records)
+    assert judge(measured(AT_MOST_2), records, manifest)["dp-noise"].verdict == "pass"
+    found = judge(measured(AT_MOST_2), records[:2], manifest)["dp-noise"]
+    assert (found.verdict, "measured in 2 of 5 repeats" in found.reason) == ("not-evaluated", True)
 
 
 def test_the_worst_seat_decides_unless_one_is_named(example, judged):
@@ -178,6 +223,22 @@ def test_families(example, families, technique, applies):
     assert verdict.verdict == ("pass" if applies else "not-applicable")
 
 
+@pytest.mark.parametrize("status", ["crashed", "failed", "timed-out"])
+def test_what_protects_the_output_is_not_excused_by_crashing(example, status):
+    records = [example.record("sampling", status=status, reason="signal 11")]
+    found = judge(measured(AT_MOST_2, families="all-output"), records, example.manifest(records))["sampling"]
+    assert (found.verdict, "signal 11" in found.reason) == ("not-evaluated", True)
+    fact = "metric: repeats, op: '>=', value: 1, on-miss: fail"
+    found = judge(measured(fact, families="all-output"), records, example.manifest(records))["sampling"]
+    assert found.verdict == "not-evaluated"
+
+
+def test_a_metric_that_is_absent_because_scoring_broke_says_so(example):
+    records = [example.record(reason="scoring crashed: signal 9")]
+    found = judge(measured(AT_MOST_2), records, example.manifest(records))["dp-noise"]
+    assert (found.verdict, "scoring crashed: signal 9" in found.reason) == ("not-evaluated", True)
+
+
 def test_when_narrows_by_release_and_notion(example):
     records = [example.record(guarantee=example.dp(1.0), scores=example.scores(mean_absolute_error=1))]
     manifest = example.manifest(records)
@@ -210,6 +271,26 @@ def test_p_values_are_compared_after_correction(example):
     verdict = judge(check, tests, example.manifest(tests))["dp-noise"]
     assert verdict.verdict == "pass"
     assert "0.016" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("p", "permutations", "tests", "verdict"),
+    [
+        (0.5, 999, 5, "pass"),  # 5 x 0.001 could have failed at 0.01
+        (0.5, 999, 10, "not-evaluated"),  # 10 x 0.001 is 0.01: at the limit, not below it
+        (0.5, 99, 1, "not-evaluated"),
+        (0.001, 999, 5, "fail"),
+        (0.5, None, 20, "pass"),  # an exact test can always fail
+    ],
+)
+def test_too_many_tests_for_so_few_permutations(example, p, permutations, tests, verdict):
+    check = measured("metric: noise-fit, op: '>=', value: 0.01, on-miss: fail")
+    floor = {"low": 1 / (permutations + 1), "method": "permutation"} if permutations else {}
+    rows = [example.row(p if i == 0 else 0.9, **floor) for i in range(tests)]
+    records = [example.record(repeat=i, scores=example.scores(noise_fit=r)) for i, r in enumerate(rows)]
+    found = judge(check, records, example.manifest(records))["dp-noise"]
+    assert found.verdict == verdict
+    assert ("too many tests for so few permutations" in found.reason) is (verdict == "not-evaluated")
 
 
 def test_study_wide_facts_are_refused_with_the_wrong_type():

@@ -53,6 +53,40 @@ def test_counts_and_every_bad_end_is_listed(example, card):
     assert {(e.identity, e.status, e.reason) for e in card.ended} == {(r.identity, r.status, r.reason) for r in bad}
 
 
+def test_what_broke_on_finished_cells_is_listed_everywhere(example):
+    """A metric that failed in some repeats only, one that failed in an audit, and a remark on a cell."""
+    failed = example.scores(mean_absolute_error="failed: ValueError in error.py", wall_time=1.0)
+    records = [
+        example.record(repeat=0, scores=example.scores(mean_absolute_error=1)),
+        example.record(repeat=1, scores=failed),
+        example.record(repeat=2, scores=failed, reason="scoring crashed: signal 9"),
+        example.record(kind="probe", probe="noise-fit", scores=example.scores(noise_fit="failed: no noise")),
+    ]
+    card = scorecard(example.manifest(records), records, load_guideline("core"))
+    assert [(b.repeat, b.probe, b.metric, b.reason) for b in card.broken] == [
+        (1, "", "mean-absolute-error", "ValueError in error.py"),
+        (2, "", "", "scoring crashed: signal 9"),
+        (2, "", "mean-absolute-error", "ValueError in error.py"),
+        (0, "noise-fit", "noise-fit", "no noise"),
+    ]
+    assert {b.identity for b in card.broken} == {r.identity for r in records[1:]}
+    html = to_html(card).partition('id="ended"')[2].partition("</section>")[0]
+    markdown = to_markdown(card).partition("## 5.")[2].partition("## 6.")[0]
+    assert to_html(card).count("failed, see section 5") == to_markdown(card).count("failed, see section 5") == 1
+    for page in (html, markdown):
+        for told in ("ValueError in error.py", "scoring crashed: signal 9", "no noise", "1, 2", "audit: noise-fit"):
+            assert told in page
+    assert "something went wrong on 3 of those that finished" in to_html(card)
+    assert "something went wrong on 3 of those that finished" in to_markdown(card)
+
+
+def test_a_run_without_a_flaw_lists_none(example):
+    records = [example.record(scores=example.scores(mean_absolute_error=1))]
+    card = scorecard(example.manifest(records), records, load_guideline("core"))
+    assert card.broken == []
+    assert "went wrong" not in to_html(card) + to_markdown(card)
+
+
 def test_a_planned_cell_without_a_record_is_listed(example):
     records = [example.record(repeat=i) for i in range(3)]
     plan = [Planned(identity=r.identity, spec=r.spec) for r in records]

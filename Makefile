@@ -11,7 +11,7 @@ scorecard: $(VENV)/.ready-scorecard
 	@$(BIN)/pets-eval run default -o runs/default
 
 test: $(VENV)/.ready-test
-	$(BIN)/python -m pytest -n 2 --doctest-modules -m "not slow" tests pets_eval techniques datasets metrics
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --doctest-modules -m "not slow" tests pets_eval techniques datasets metrics
 
 nightly: $(VENV)/.ready-test
 	$(BIN)/python -m pytest -n 2 -m slow tests

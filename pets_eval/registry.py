@@ -46,8 +46,8 @@ _NAME = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
 def technique(name: str, *, extra: str = "", requires: Iterable[str] = ()) -> Callable[[C], C]:
     """Make a class a technique called *name*: a frozen dataclass of its parameters.
 
-    *requires* lists the import packages it needs, which the optional *extra* brings; where one is missing, its cells
-    are recorded as skipped.
+    *requires* lists the packages it needs (or the modules of them, which the runner then imports beforehand); the
+    optional *extra* brings them, and where one is missing, its cells are recorded as skipped.
     """
 
     def decorate(cls: C) -> C:
@@ -227,12 +227,9 @@ def _make(kind: Kind, base: Callable[..., T], name: str, params: Mapping[str, An
 
 def check_installed(plugin: Technique) -> None:
     """Raise `MissingExtra` if a package that *plugin* requires is not installed."""
-    for package in plugin.requires:
-        try:
-            there = importlib.util.find_spec(package) is not None
-        except ImportError:  # the parent of a dotted name is missing
-            there = False
-        if not there:
+    for module in plugin.requires:
+        package = module.partition(".")[0]
+        if importlib.util.find_spec(package) is None:
             raise MissingExtra(package, plugin.extra)
 
 

@@ -44,7 +44,7 @@ def _versions(technique: str) -> tuple[tuple[str, str], ...]:
     plugin: type[Technique] = load("techniques", technique)
     found = {"pets-eval": __version__, **base_versions()}
     for package in plugin.requires:
-        for name in distributions(package):
+        for name in distributions(package.partition(".")[0]):
             found[name] = metadata.version(name)
     return tuple(sorted(found.items()))
 

@@ -90,7 +90,7 @@ def _packages(techniques: set[str]) -> dict[str, str]:
     names = set(base_versions())
     for technique in techniques:
         for package in load("techniques", technique).requires:
-            names.update(distributions(package))
+            names.update(distributions(package.partition(".")[0]))
     found: dict[str, str] = {}
     for name in sorted(names):
         try:

@@ -29,8 +29,18 @@ from pets_eval.run.supervise import Limits
 
 _RETRIES = 2
 _AHEAD = 4  # tasks handed to Ray per free processor
-# waits until its parent is gone, then for the processes that the parent's end ends, and removes the folder
-_JANITOR = "import shutil, sys, time; sys.stdin.read(); time.sleep(1); shutil.rmtree(sys.argv[1], ignore_errors=True)"
+# A process on its own, since Ray kills the children of its workers: waits until the worker that holds the other end of
+# its standard input is gone, then for what ends with the worker, and removes the folder.
+_JANITOR = """
+import os, shutil, sys, time
+if os.fork():
+    os._exit(0)
+sys.stdin.read()
+time.sleep(1)
+shutil.rmtree(sys.argv[1], ignore_errors=True)
+"""
+
+_HELD_OPEN: list[subprocess.Popen[bytes]] = []
 
 
 class RayEngine:
@@ -134,13 +144,15 @@ def _as_text(work: Work) -> str:
 def _node_root() -> Path:
     """A folder of this worker process, removed when the process ends in whatever manner, Ray killing it included."""
     folder = tempfile.mkdtemp(prefix="pets-eval-node-")  # mode 0700
-    subprocess.Popen(
+    janitor = subprocess.Popen(
         [sys.executable, "-c", _JANITOR, folder],
-        stdin=subprocess.PIPE,
+        stdin=subprocess.PIPE,  # held open for as long as this process lives
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    janitor.wait()
+    _HELD_OPEN.append(janitor)
     return Path(folder)
 
 

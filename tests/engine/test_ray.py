@@ -14,7 +14,7 @@ from pets_eval.run.journal import read_run
 from pets_eval.run.verify import verify_run
 
 ray = pytest.importorskip("ray")
-pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray"), pytest.mark.filterwarnings("ignore")]
 
 TECHNIQUES = [{"use": "test-noisy", "grid": {"scale": [1.0, 2.0]}}, {"use": "test-slow", "params": {"seconds": 0.5}}]
 
@@ -24,13 +24,19 @@ def seeded(directory: Path) -> dict[str, object]:
 
 
 def test_a_local_head_gives_what_the_local_engine_gives(run):
-    before = _node_folders()
     _, _, here = run("here", techniques=TECHNIQUES)
     _, _, there = run("there", techniques=TECHNIQUES, options={"engine": "ray", "workers": 2})
     assert seeded(there) == seeded(here)
     assert verify_run(there) == []
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and _node_folders() > before:
+
+
+@pytest.fixture(autouse=True)
+def no_rows_are_left_on_any_node():
+    before = _node_folders()
+    yield
+    ray.shutdown()
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and not _node_folders() <= before:
         time.sleep(0.2)
     assert _node_folders() <= before, "confidential rows were left on the node"
 

@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SOURCE = "read from the data; replace by what is published"
+_CUT = "read from the first {rows:,} rows of the data only; replace by what is published"
+_UNIT_SOURCE = "the bound on its rows was read from the data; replace that by a bound set beforehand"
 _CODES = 10  # whole numbers with at most this many values are taken for codes
 _ENOUGH = 2_000_000  # rows to look at: keeps memory and waiting in bounds
 _CATEGORIES = 200  # texts with more values are taken for names or free text, which no schema should list
@@ -48,22 +51,28 @@ _HEAD = """\
 def draft_schema(path: Path) -> Schema:
     """A first guess at the schema of the CSV or Parquet file at *path*, from its first two million rows at most.
 
-    Every domain and bound in it was read from the rows and says so. Raises `PetsEvalError` for a file that cannot be
-    read.
+    Every domain and bound in it was read from the rows and says so in `from_data` and `source`, which also says where
+    not all rows were looked at. Raises `PetsEvalError` for a file that cannot be read.
     """
     names = reading.names_in(path)
     seen = {name: _Seen() for name in names}
-    for piece in reading.pieces(path, names):
+    pieces = reading.pieces(path, names)
+    for piece in pieces:
         for name in names:
             seen[name].add(_texts(piece[name]))
         if seen[names[0]].rows >= _ENOUGH:
             break
-    if not seen[names[0]].rows:
+    rows = seen[names[0]].rows
+    if not rows:
         raise PetsEvalError(f"{path.name}: the table has no rows")
-    columns = {name: _guess(name, seen[name]) for name in names}
+    source = _CUT.format(rows=rows) if any(len(piece) for piece in pieces) else _SOURCE
+    columns = {name: _guess(name, seen[name], source) for name in names}
     units = [n for n, c in columns.items() if c.kind == "id" and "unit" in c.roles]
-    most = max((int(seen[n].counts.max()) for n in units[:1]), default=1)
-    return Schema(columns=columns, unit=units[0] if units else "record", max_rows_per_unit=most)
+    if not units:
+        return Schema(columns=columns)
+    unit = units[0]
+    columns[unit] = replace(columns[unit], from_data=True, source=_UNIT_SOURCE)
+    return Schema(columns=columns, unit=unit, max_rows_per_unit=int(seen[unit].counts.max()))
 
 
 class _Seen:
@@ -91,7 +100,7 @@ def _texts(values: pd.Series) -> pd.Series:
     return values.astype(str).mask(missing)
 
 
-def _guess(name: str, seen: _Seen) -> Column:
+def _guess(name: str, seen: _Seen, source: str) -> Column:
     import pandas as pd
 
     texts = pd.Series(seen.counts.index, dtype=str)
@@ -105,7 +114,7 @@ def _guess(name: str, seen: _Seen) -> Column:
     nullable = bool(seen.empty or codes)
     texts = texts[~no_answer]
     facts: dict[str, Any] = {"missing": codes, "nullable": nullable}
-    marked: dict[str, Any] = {**facts, "from_data": True, "source": _SOURCE}
+    marked: dict[str, Any] = {**facts, "from_data": True, "source": source}
     if texts.empty:
         return Column("id", label="no value at all: say what it is, or take the column out", **facts)
     once = len(texts) == seen.rows and seen.rows > _CODES
@@ -153,6 +162,7 @@ def schema_yaml(schema: Schema) -> str:
     remark = "each row is somebody else" if schema.unit == "record" else "guessed: this column names the person"
     lines = [
         _HEAD,
+        *_cut_short(schema),
         "# unit of privacy: the column that names the person, or record if each row is somebody else. Where a person",
         "# can have several rows and this says record, every guarantee is too weak.",
         f"unit: {unit}  # {remark}",
@@ -165,12 +175,28 @@ def schema_yaml(schema: Schema) -> str:
     ]
     for name, column in plain["columns"].items():
         if column.get("from-data"):
-            what = "this domain was" if column["kind"] == "categorical" else "these bounds were"
+            what = _WHAT.get(column["kind"], "these bounds were")
             lines.append(f"  # {what} read from the data: replace by what is published")
         lines.append(_block({name: column}, indent="  "))
     if "constraints" in plain:
         lines.append(_block({"constraints": plain["constraints"]}, indent=""))
     return "\n".join(lines) + "\n"
+
+
+def _cut_short(schema: Schema) -> list[str]:
+    """What to say where the draft was made from a part of the rows."""
+    start = _CUT.partition("{")[0]
+    seen = next((c.source.partition(";")[0] for c in schema.columns.values() if c.source.startswith(start)), "")
+    if not seen:
+        return []
+    return [
+        f"# CUT SHORT: the table is longer than what was looked at. Domains and bounds were {seen}:",
+        "# later rows may hold other categories, larger numbers and more rows of one person.",
+        "#",
+    ]
+
+
+_WHAT = {"categorical": "this domain was", "id": "the bound on the rows of one unit was"}
 
 
 class _Dumper(yaml.SafeDumper):

@@ -30,17 +30,18 @@ class UserFile(Source):
 
     def card(self) -> Card:
         """The dataset card: what the schema file says, and no more."""
-        hazards = self.schema().hazards()
-        notes = (
-            f"Domain or bounds of {', '.join(hazards)} were read from the data: a privacy hazard for any technique "
-            "that takes them as public."
-        )
+        schema = self.schema()
+        marked = [name for name in schema.hazards() if name != schema.unit]
+        hazard = "read from the data: a privacy hazard for any technique that takes them as public."
+        notes = [f"Domain or bounds of {', '.join(marked)} were {hazard}"] if marked else []
+        if schema.unit in schema.hazards():
+            notes.append(f"The bound on the rows of one {schema.unit} was {hazard}")
         return Card(
             title=Path(self.path).name,
             description="A file of the user's, described by a schema file.",
             source="the user",
             licence="as agreed with whoever holds the data",
-            notes=(notes,) if hazards else (),
+            notes=tuple(notes),
         )
 
     def schema(self) -> Schema:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +34,7 @@ def fetch(file: Pinned, cache: Path) -> bytes:
     """
     place = cache / file.path
     if not place.is_file():
-        _download(file, place)
+        _download(file.url, place)
     try:
         content = lf(place.read_bytes())
     except OSError as error:
@@ -54,7 +56,53 @@ def lf(content: bytes) -> bytes:
     return content.replace(b"\r\n", b"\n")
 
 
-def _download(file: Pinned, place: Path) -> None:
+def recorded(place: Path, url: str, check: Callable[[Path], None]) -> tuple[Path, str]:
+    """The file at *place* and its digest, for a publisher who gives none: downloaded from *url* unless it is there.
+
+    The first time, *check* must accept the file (it raises otherwise, and a fresh download is thrown away), and its
+    SHA-256 is recorded in `<place>.sha256`. Later the recorded digest is returned without reading the file; see
+    `must_match`.
+    """
+    note = place.with_name(place.name + ".sha256")
+    fresh = not place.is_file()
+    if fresh:
+        _download(url, place)
+    try:
+        if not note.is_file():
+            try:
+                check(place)
+            except PetsEvalError:
+                if fresh:
+                    place.unlink()
+                raise
+            note.write_text(_sha256(place) + "\n")
+        digest = note.read_text().strip()
+    except OSError as error:
+        raise PetsEvalError(f"cannot use {place} ({error.strerror}); mend its permissions") from None
+    if not re.fullmatch("[0-9a-f]{64}", digest):
+        raise PetsEvalError(f"{note} does not hold a SHA-256; delete it and {place.name} to start afresh")
+    return place, digest
+
+
+def must_match(place: Path, digest: str, url: str) -> None:
+    """Raise `PetsEvalError` unless the file at *place* has the SHA-256 *digest* that was recorded for it."""
+    if _sha256(place) != digest:
+        raise PetsEvalError(
+            f"{place} is not the file that was first downloaded (its SHA-256 differs from the one in "
+            f"{place.name}.sha256); restore it, or delete both to take what {url} publishes now"
+        )
+
+
+def _sha256(place: Path) -> str:
+    try:
+        with place.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise PetsEvalError(f"cannot read {place} ({error.strerror}); mend its permissions or delete it") from None
+
+
+def _download(url: str, place: Path) -> None:
+    """Fetch *url* to *place*, whole or not at all."""
     import pooch
 
     part = None
@@ -62,11 +110,11 @@ def _download(file: Pinned, place: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         handle, part = tempfile.mkstemp(dir=place.parent, suffix=".part")
         os.close(handle)
-        pooch.HTTPDownloader(timeout=30)(file.url, part, None)
+        pooch.HTTPDownloader(timeout=30)(url, part, None)
         Path(part).replace(place)
     except (OSError, ValueError):  # what requests raises is an OSError
         raise PetsEvalError(
-            f"cannot download {file.url}; check the network, or fetch the file elsewhere and put it at {place}"
+            f"cannot download {url}; check the network, or fetch the file elsewhere and put it at {place}"
         ) from None
     finally:
         if part:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import itertools
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,6 +98,7 @@ def _csv_pieces(path: Path, names: list[str], columns: list[str], size: int) -> 
     try:
         with (
             warnings.catch_warnings(),
+            path.open(encoding="utf-8-sig", newline="") as file,
             pd.read_csv(
                 path,
                 sep=_separator(path),
@@ -111,17 +113,47 @@ def _csv_pieces(path: Path, names: list[str], columns: list[str], size: int) -> 
             ) as reader,
         ):
             warnings.simplefilter("error", pd.errors.ParserWarning)  # "length of header does not match length of data"
-            for piece in reader:  # with all columns: `usecols` would let rows with too many fields pass
+            fields = _FieldCount(csv.reader(file, delimiter=_separator(path), strict=True), path.name)
+            fields.check(size)  # before pandas reads on: it fills up rows that are too short and says nothing
+            for piece in reader:
                 yield piece[columns]
+                fields.check(size)
+            while fields.check(size):
+                pass
     except UnicodeDecodeError:
         raise PetsEvalError(f"{path.name} is not a text file in UTF-8; save it as CSV in UTF-8") from None
-    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError):
+    except (csv.Error, pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError):
         raise PetsEvalError(
-            f"{path.name} is not a well-formed CSV file: some row has another number of fields than the first line, "
-            "or a quotation mark is not closed; mend the file"
+            f"{path.name} is not a well-formed CSV file: a quotation mark is not closed, or stands within a field; "
+            "mend the file"
         ) from None
     except OSError as error:
         raise PetsEvalError(f"cannot read {path} ({error.strerror}); check the disk") from None
+
+
+class _FieldCount:
+    """Sees to it that every row has as many fields as the first line; a blank line is no row."""
+
+    def __init__(self, records: Iterator[list[str]], name: str) -> None:
+        self._records, self._name = records, name
+        self._fields = len(next(records))
+        self._rows = 0
+
+    def check(self, size: int) -> int:
+        """Check the next *size* records; returns how many there were."""
+        import numpy as np
+
+        lengths = np.fromiter(map(len, itertools.islice(self._records, size)), dtype=np.int64)
+        rows = lengths[lengths > 0]
+        wrong = np.flatnonzero(rows != self._fields)
+        if wrong.size:
+            row, found = self._rows + int(wrong[0]) + 1, int(rows[wrong[0]])
+            raise PetsEvalError(
+                f"{self._name}: row {row} (after the line of names) has {found} fields where that line has "
+                f"{self._fields}; mend the row, and put a value that contains the separator in quotation marks"
+            )
+        self._rows += len(rows)
+        return len(lengths)
 
 
 def _separator(path: Path) -> str:

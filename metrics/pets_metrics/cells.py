@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from pets_eval.model import Answer, Estimate, Unsupported
@@ -13,18 +14,27 @@ Floats = NDArray[np.float64]
 
 
 def by_statistic(answer: Answer, truth: Answer) -> Iterator[tuple[str, Floats, Floats]]:
-    """(statistic, released values, true values) for each statistic, over the cells that have a true value.
+    """(name, released values, true values) for each quantity of one unit, over the cells that have a true value.
 
-    A release that does not answer one of these cells has NaN there. Predictions of single people ("probability") have
-    no true value of their own, only an outcome: for them raises `Unsupported`.
+    Counts of all blocks are people and belong together ("count"). Any other statistic is in the unit of its block's
+    column, so where there are several blocks each is a quantity of its own ("mean of income by sex"). A release that
+    does not answer one of these cells has NaN there. Predictions of single people ("probability") have no true value
+    of their own, only an outcome: for them raises `Unsupported`.
     """
     released, true = answer.on(truth.table.index).values, truth.values
     statistics = truth.table.index.get_level_values("statistic").to_numpy()
     if (statistics == "probability").any():
         raise Unsupported("the answer predicts outcomes of single people; see auroc")
+    code, blocks = pd.factorize(truth.table.index.get_level_values("block"))
     for statistic in dict.fromkeys(statistics):
-        chosen = (statistics == statistic) & ~np.isnan(true)
-        yield str(statistic), released[chosen], true[chosen]
+        those = statistics == statistic
+        if statistic == "count" or len(blocks) == 1:
+            chosen = those & ~np.isnan(true)
+            yield str(statistic), released[chosen], true[chosen]
+            continue
+        for i in dict.fromkeys(code[those].tolist()):
+            chosen = those & (code == i) & ~np.isnan(true)
+            yield f"{statistic} of {blocks[i]}", released[chosen], true[chosen]
 
 
 def counts(answer: Answer, truth: Answer) -> tuple[Floats, Floats]:

@@ -100,7 +100,7 @@ class Column:
             if not self.bins and self.kind == "integer" and edges[1] - edges[0] == 1:
                 names = tuple(f"{int(a + 0.5)}" for a in edges[:-1])
             else:
-                shown = [_date(e) if self.kind == "date" else f"{e:g}" for e in edges]
+                shown = [_date(e) if self.kind == "date" else _brief(e) for e in edges]
                 names = tuple(f"[{a}, {b})" for a, b in pairwise(shown))
                 names = (*names[:-1], names[-1][:-1] + "]")
         return (*names, MISSING) if self.nullable else names
@@ -235,6 +235,12 @@ class Schema:
         from pets_eval.model.conform import schema_from_json
 
         return schema_from_json(value, where=where)
+
+
+def _brief(edge: float) -> str:
+    """An edge in few digits, but never two edges in the same ones."""
+    brief = f"{edge:g}"
+    return brief if float(brief) == edge else repr(float(edge))
 
 
 def _date(days: float) -> str:

@@ -189,7 +189,9 @@ def _write(plan: DataPlan, fingerprint: str, home: Path) -> None:
 
 def _describe(plan: DataPlan, fingerprint: str, home: Path, rows: dict[str, int], parts: dict[str, str]) -> None:
     silent = {p.name for p in plan.parties if "input" in p.roles} - set(parts)
-    published = None if plan.schema.rows is None else rows["train"]
+    # with a unit of several rows, how many rows are left after the split depends on whose they are
+    public = plan.schema.rows is not None and plan.schema.unit in ("record", RECORD_ID)
+    published = rows["train"] if public else None
     write_json(
         home / "dataset.json",
         {

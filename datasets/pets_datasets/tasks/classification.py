@@ -36,6 +36,7 @@ class Classification(Task):
     strength: float = param(1.0, gt=0, le=1e6, help="inverse strength of the L2 penalty (scikit-learn's C)")
 
     wants_query = True
+    uses = ("sklearn.linear_model",)
 
     def predicted(self, schema: Schema) -> str:
         """The column to predict."""

@@ -10,7 +10,10 @@ _FEW_CELLS = 20  # a column with at most this many public cells is tabulated wit
 
 
 def usable(schema: Schema, names: Sequence[str], *, task: str, numeric: bool = False) -> None:
-    """Raise `PetsEvalError` unless each of *names* is a releasable (and *numeric*) column, named once."""
+    """Raise `PetsEvalError` unless each of *names* is a releasable (and *numeric*) column, named once.
+
+    Its cells must have names of their own, since answers are lined up by name.
+    """
     for name in names:
         if name not in schema.columns:
             raise PetsEvalError(f"task {task}: there is no column {name!r}{near(name, schema.columns)}")
@@ -23,6 +26,12 @@ def usable(schema: Schema, names: Sequence[str], *, task: str, numeric: bool = F
             raise PetsEvalError(
                 f"task {task}: column {name!r} is categorical where a number is needed; "
                 f"numeric columns are: {', '.join(_numeric(schema)) or 'none'}"
+            )
+        cells = schema.columns[name].cells()
+        if len(set(cells)) < len(cells):
+            raise PetsEvalError(
+                f"task {task}: two cells of column {name!r} have the same name (bins that agree in six digits, or a "
+                "category called like another cell); make them differ in the schema"
             )
         if list(names).count(name) > 1:
             raise PetsEvalError(f"task {task}: column {name!r} is named twice; name it once")

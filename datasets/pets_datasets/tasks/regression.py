@@ -32,6 +32,8 @@ class LinearRegression(Task):
     target: str = param("", help="numeric column to explain; default: the target column, else the first of amounts")
     predictors: tuple[str, ...] = param((), help="columns that explain it; default: the quasi-identifiers")
 
+    uses = ("statsmodels.regression.linear_model",)
+
     def explained(self, schema: Schema) -> str:
         """The column on the left-hand side."""
         known = set(schema.tabular())

@@ -33,8 +33,9 @@ def group_error_ratio(answer: Answer, truth: Answer, schema: Schema, task: objec
 
     For each quasi-identifier: over all tables that contain it, a group's error is the sum of |released - true| in the
     group's cells over the people in them; the figure is the largest over the groups of at least *least* people, divided
-    by the same for all of them together. One score per quasi-identifier (as group) and their largest; NaN for an exact
-    release. Raises `Unsupported` unless the task tabulates a quasi-identifier.
+    by the same for all of them together. A cell that is not answered counts as 0. One score per quasi-identifier (as
+    group) and their largest; NaN for an exact release.
+    Raises `Unsupported` unless the task tabulates a quasi-identifier.
 
     >>> from pets_eval.model import Column, cell_index
     >>> schema = Schema({"sex": Column("categorical", domain=("F", "M"), roles=("quasi-identifier",))})
@@ -48,7 +49,7 @@ def group_error_ratio(answer: Answer, truth: Answer, schema: Schema, task: objec
     if not isinstance(task, Tables):
         raise Unsupported("the task asks for no tables of counts")
     released, true = counts(answer, truth)
-    error = np.abs(np.nan_to_num(released) - true)
+    error = np.abs(np.where(np.isfinite(released), released, 0.0) - true)
     quasi = schema.with_role("quasi-identifier")
     blocks = [list(b) for b in task.blocks(schema)]
     scores = [

@@ -23,7 +23,8 @@ def total_variation(answer: Answer, truth: Answer) -> dict[str, Estimate]:
 
     Half the sum over a table's cells of |released share - true share|. Shares are counts over their table's total,
     after negative released counts (an effect of noise) became 0. A table released without any positive count is at
-    distance 1; one with an unanswered cell counts that cell as 0. Raises `Unsupported` if the task asks for no counts.
+    distance 1; a cell that is not answered, or not by a finite number, counts as 0. Tables that are empty in truth are
+    left out. Raises `Unsupported` if the task asks for no counts.
 
     >>> from pets_eval.model import cell_index
     >>> cells = cell_index([("sex", "F", "count"), ("sex", "M", "count")])
@@ -34,7 +35,7 @@ def total_variation(answer: Answer, truth: Answer) -> dict[str, Estimate]:
     index = truth.table.index
     blocks = index.get_level_values("block")[index.get_level_values("statistic") == "count"]
     code, names = pd.factorize(blocks)
-    distances = block_distances(np.nan_to_num(released), true, code, len(names))
+    distances = block_distances(np.where(np.isfinite(released), released, 0.0), true, code, len(names))
     there = distances[~np.isnan(distances)]
     if not there.size:
         return {"mean": Estimate.missing("every table of the truth is empty")}

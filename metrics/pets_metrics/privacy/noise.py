@@ -10,12 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from pets_eval.model import Answer, Estimate, Guarantee, Schema, Unsupported
+from pets_eval.model import Answer, Dataset, Estimate, Guarantee, Schema, Unsupported
 from pets_eval.registry import metric
 from pets_metrics.cells import counts
 
 _WIDE = 1e5  # beyond, a discrete Gaussian is a rounded one to within 1e-11
-_CLAMPED = 1e-6  # no negative count, where noise would make one with all but this probability: they were clamped
+_CLAMPED = 1e-6  # no count is negative, whose probability would be below this: they were raised to 0
 _WHOLE = 1e-6
 
 
@@ -32,20 +32,22 @@ def noise_fit(
     guarantee: Guarantee,
     schema: Schema,
     rng: np.random.Generator,
-    real: pd.DataFrame | None = None,
+    dataset: Dataset | None = None,
 ) -> Estimate:
     """p-value of the hypothesis that released minus true counts are the claimed discrete noise; small is suspicious.
 
     Each difference is turned into a uniform number by the claimed distribution, spread at random over the jump of
     the discrete one so that the test is valid, and the numbers are tested for uniformity. Under a sound mechanism the
-    p-value is uniform itself: below 0.01 in one of a hundred releases. *real* is needed where the unit of privacy is
-    a column, to see that no contribution was dropped.
+    p-value is uniform itself: below 0.01 in one of a hundred releases. Where no count is negative although the claimed
+    noise would make some, the hypothesis is that counts were raised to 0 after the noise, and the claimed distribution
+    has all that at 0: a mechanism without noise is not excused. *dataset* is needed where the unit of privacy is a
+    column, to see that no contribution was dropped.
     Raises `Unsupported` where the guarantee names no single discrete Laplace or Gaussian event over the counts, where
-    counts were rounded, clamped or otherwise processed, and where dropped rows move the centre of the noise.
+    counts were rounded or otherwise processed, and where dropped rows move the centre of the noise.
     """
     event = _event(guarantee)
     if schema.unit != "record":
-        _refuse_dropped(schema, real)
+        _refuse_dropped(schema, dataset)
     released, true = counts(answer, truth)
     step = float(event.get("steps", {}).get("count", 1.0))
     noise = (released - true) / step
@@ -56,10 +58,12 @@ def noise_fit(
     k = np.rint(noise)
     below, upto = claimed_cdf(event, k - 1), claimed_cdf(event, k)
     negative = claimed_cdf(event, np.ceil(-true / step) - 1)
-    if released.min() >= 0 and float(np.log1p(-negative).sum()) < np.log(_CLAMPED):
-        raise Unsupported("no released count is negative where noise would make some: they were clamped")
+    clamped = bool(released.min() >= 0) and float(np.log1p(-negative).sum()) < np.log(_CLAMPED)
+    if clamped:
+        below = np.where(released < step / 2, 0.0, below)
     uniform = below + rng.random(len(k)) * (upto - below)
-    return Estimate.exact(float(stats.kstest(uniform, "uniform").pvalue), n=len(k))
+    note = "no count is negative: tested as claimed noise that was then raised to 0" if clamped else ""
+    return Estimate.exact(float(stats.kstest(uniform, "uniform").pvalue), n=len(k), note=note)
 
 
 def claimed_cdf(event: Mapping[str, Any], k: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -90,8 +94,9 @@ def _event(guarantee: Guarantee) -> Mapping[str, Any]:
     return known[0]
 
 
-def _refuse_dropped(schema: Schema, real: pd.DataFrame | None) -> None:
-    if real is None or schema.unit not in real:
+def _refuse_dropped(schema: Schema, dataset: Dataset | None) -> None:
+    if dataset is None:
         raise Unsupported("without the data it is not known whether rows beyond the contribution bound were dropped")
-    if int(real[schema.unit].value_counts(dropna=False).max()) > schema.max_rows_per_unit:
+    units = pd.concat([frame[schema.unit] for frame in dataset.train.batches([schema.unit])], ignore_index=True)
+    if int(units.value_counts(dropna=False).max()) > schema.max_rows_per_unit:
         raise Unsupported("rows beyond the contribution bound were dropped, so the truth is not the noise's centre")

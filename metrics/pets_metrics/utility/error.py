@@ -1,4 +1,4 @@
-"""Distance of released numbers from the true ones, for each statistic by itself.
+"""Distance of released numbers from the true ones, for each statistic by itself, and for each column in its own unit.
 
 Errors of one release are exact figures over all public cells, so each estimate has low = value = high; how much they
 vary from release to release shows in a study's repeats.
@@ -19,8 +19,9 @@ _FLOOR_SHARE = 0.01
 def mean_absolute_error(answer: Answer, truth: Answer) -> dict[str, Estimate]:
     """Mean over the cells of |released - true|, for each statistic; 0 is best, in the statistic's own unit.
 
-    Cells without a true value (the mean of an empty group) are left out; cells that the release does not answer are
-    counted in the note. Raises `Unsupported` for predictions of single people.
+    All counts are taken together; where several columns are summed or averaged, whose units differ, each has a figure
+    of its own ("mean of income by sex"). Cells without a true value (the mean of an empty group) are left out; cells
+    that the release does not answer are counted in the note. Raises `Unsupported` for predictions of single people.
 
     >>> from pets_eval.model import cell_index
     >>> cells = cell_index([("sex", "F", "count"), ("sex", "M", "count")])
@@ -33,6 +34,8 @@ def mean_absolute_error(answer: Answer, truth: Answer) -> dict[str, Estimate]:
 @metric(axis="utility", goal="min", unit="as the statistic", range=(0, np.inf), anchored=True)
 def max_absolute_error(answer: Answer, truth: Answer) -> dict[str, Estimate]:
     """Largest |released - true| over the cells, for each statistic; 0 is best, in the statistic's own unit.
+
+    Statistics, and cells that are left out, as in `mean_absolute_error`.
 
     >>> from pets_eval.model import cell_index
     >>> cells = cell_index([("sex", "F", "count"), ("sex", "M", "count")])
@@ -48,13 +51,14 @@ def max_absolute_error(answer: Answer, truth: Answer) -> dict[str, Estimate]:
     unit="ratio",
     range=(0, np.inf),
     anchored=True,
-    source="Xiao, Wang and Gehrke, Differential privacy via wavelet transforms (2011), section VII: the sanity bound",
+    source="sanity bound of Xiao, Wang and Gehrke, Differential privacy via wavelet transforms (2011); our own floor",
 )
 def mean_relative_error(answer: Answer, truth: Answer, floor: float | None = None) -> dict[str, Estimate]:
     """Mean over the cells of |released - true| / max(|true|, *floor*), for each statistic; 0 is best.
 
     The floor keeps empty cells from being infinitely wrong: by default one person for counts, else one hundredth of
-    the mean absolute true value of the statistic.
+    the mean absolute true value of that statistic and column. Statistics, and cells that are left out, as in
+    `mean_absolute_error`.
 
     >>> from pets_eval.model import cell_index
     >>> cells = cell_index([("sex", "F", "count"), ("sex", "M", "count")])

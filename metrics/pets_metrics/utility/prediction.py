@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.special import expit, logit
 
 from pets_eval.model import Answer, Estimate, Unsupported
 from pets_eval.registry import metric
@@ -21,15 +22,16 @@ _LEVEL = 0.95
     unit="probability",
     range=(0, 1),
     anchored=True,
-    source="DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988)",
+    source="DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988); logit scale: Pepe (2003), chapter 5",
 )
 def auroc(answer: Answer, truth: Answer) -> Estimate:
     """Area under the ROC curve of the predicted probabilities on held-out people; 1 is best, 0.5 is guessing.
 
     It is the probability that a random positive is scored above a random negative, ties counting half. The interval
-    is DeLong's; where the classes are separated perfectly, whose variance would be 0, it is Clopper and Pearson's for
-    as many successes as the smaller class has members. People without a true outcome are left out.
-    Raises `Unsupported` unless the task predicts outcomes.
+    is made of DeLong's variance on the logit scale, with Student's quantile for Satterthwaite's degrees of freedom:
+    the plain one covers far too seldom near 1 and in small classes. Where that variance is 0 (perfect separation, all
+    scores alike, a class of one), it is Clopper and Pearson's for as many trials as the smaller class has members.
+    People without a true outcome are left out. Raises `Unsupported` unless the task predicts outcomes.
 
     >>> from pets_eval.model import cell_index
     >>> people = cell_index([("sick", str(i), "probability") for i in range(4)])
@@ -46,29 +48,33 @@ def auroc(answer: Answer, truth: Answer) -> Estimate:
     positives, negatives = scores[outcomes], scores[~outcomes]
     if not len(positives) or not len(negatives):
         return Estimate.missing("the held-out people are all of one class")
-    area, variance = delong(positives, negatives)
+    area, variance, freedom = delong(positives, negatives)
     if variance == 0:
         smaller = min(len(positives), len(negatives))
         low, high = clopper_pearson(round(area * smaller), smaller, _LEVEL)
         return Estimate(area, min(low, area), max(high, area), _LEVEL, "clopper-pearson", len(scores))
-    half = float(stats.norm.ppf((1 + _LEVEL) / 2)) * math.sqrt(variance)
-    return Estimate(area, max(0.0, area - half), min(1.0, area + half), _LEVEL, "delong", len(scores))
+    half = float(stats.t.ppf((1 + _LEVEL) / 2, freedom)) * math.sqrt(variance) / (area * (1 - area))
+    low, high = (float(expit(logit(area) + side * half)) for side in (-1, 1))
+    return Estimate(area, low, high, _LEVEL, "delong-logit", len(scores))
 
 
-def delong(positives: NDArray[np.float64], negatives: NDArray[np.float64]) -> tuple[float, float]:
-    """Area under the ROC curve and DeLong's variance of it, from the scores of both classes, shapes (m,) and (n,).
+def delong(positives: NDArray[np.float64], negatives: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Area under the ROC curve, DeLong's variance of it and that variance's degrees of freedom (Satterthwaite).
 
-    By mid-ranks in O((m + n) log(m + n)): Sun and Xu, IEEE Signal Processing Letters 21 (2014). The variance is 0
-    where a class has one member.
+    From the scores of both classes, shapes (m,) and (n,), by mid-ranks in O((m + n) log(m + n)): Sun and Xu, IEEE
+    Signal Processing Letters 21 (2014). The variance is 0 where a class has one member.
 
     >>> delong(np.array([2.0, 3.0]), np.array([1.0, 2.0]))
-    (0.875, 0.03125)
+    (0.875, 0.03125, 2.0)
     """
     m, n = len(positives), len(negatives)
     ranks = stats.rankdata(np.concatenate([positives, negatives]))
     above = (ranks[:m] - stats.rankdata(positives)) / n  # share of negatives below each positive
     below = 1 - (ranks[m:] - stats.rankdata(negatives)) / m  # share of positives above each negative
-    variance = 0.0
-    if m > 1 and n > 1:
-        variance = float(above.var(ddof=1) / m + below.var(ddof=1) / n)
-    return float(above.mean()), variance
+    area = float(above.mean())
+    if m < 2 or n < 2:
+        return area, 0.0, math.nan
+    one, other = float(above.var(ddof=1) / m), float(below.var(ddof=1) / n)
+    if one + other == 0:
+        return area, 0.0, math.nan
+    return area, one + other, (one + other) ** 2 / (one**2 / (m - 1) + other**2 / (n - 1))

@@ -54,6 +54,10 @@ def _draw(column: Column, rows: int, rng: np.random.Generator) -> pd.Series:
         return pd.Series(pd.Categorical.from_codes(codes, categories=pd.Index(column.domain)))
     assert column.bounds is not None
     low, high = column.bounds
-    x = rng.uniform(low, high, rows) if column.kind == "real" else rng.integers(int(low), int(high) + 1, rows)
+    if column.kind == "real":
+        x = low + (high - low) * rng.random(rows)
+    else:
+        first, last = np.ceil(low), np.floor(high)  # whole numbers, of any size, within bounds that need not be
+        x = np.minimum(np.floor(first + (last - first + 1) * rng.random(rows)), last)
     drawn = pd.Series(x).astype("float64").mask(missing)
     return pd.to_datetime(drawn, unit="D").astype("datetime64[ns]") if column.kind == "date" else drawn

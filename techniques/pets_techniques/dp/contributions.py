@@ -10,6 +10,8 @@ from pets_eval.model import Schema, Table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pets_techniques.dp.noise import Noise
+
 
 def most_rows(schema: Schema) -> int:
     """How many rows of one unit are counted: 1 where each record is a unit, else the schema's public bound."""
@@ -19,8 +21,8 @@ def most_rows(schema: Schema) -> int:
 def bounded(table: Table, columns: list[str], schema: Schema) -> Iterator[pd.DataFrame]:
     """*columns* of *table* in pieces, without the rows of a unit beyond its first `most_rows`.
 
-    Which rows of a unit are kept depends on that unit's rows alone, so adding or removing a unit changes no other
-    unit's contribution. Rows without a unit count as rows of one unit.
+    Which rows of a unit are kept depends on that unit's rows and their order alone, so adding or removing a unit,
+    wherever its rows stand, changes no other unit's contribution. Rows without a unit count as rows of one unit.
     """
     if schema.unit == "record":
         yield from table.batches(columns)
@@ -36,18 +38,24 @@ def bounded(table: Table, columns: list[str], schema: Schema) -> Iterator[pd.Dat
         start += len(frame)
 
 
-def assumptions(schema: Schema) -> tuple[str, ...]:
+def assumptions(schema: Schema, noise: Noise) -> tuple[str, ...]:
     """What the guarantee rests on, in words."""
     most = most_rows(schema)
     unit = "one record" if schema.unit == "record" else f"all rows with one value of {schema.unit!r}"
     bound = "" if schema.unit == "record" else f", of which the first {most} are used and the others dropped"
     return (
         f"the unit of privacy is {unit}{bound}",
-        "categories, bins and bounds are public and were not read from the data",
+        "neighbouring tables differ by one unit more or less; where the number of units is public, so that one is "
+        f"replaced by another, the same noise gives epsilon {noise.replaced['epsilon']:.6g}",
+        "categories, bins and bounds (also that on the rows of a unit) are public and were not read from the data",
         "the noise comes from OpenDP's sampler, which draws from the operating system's cryptographic generator",
     )
 
 
 def hazards(columns: list[str], schema: Schema) -> tuple[str, ...]:
-    """The privacy hazards of using *columns*: domains and bounds that were read from the data."""
-    return tuple(f"domain or bounds of column {name!r} were read from the data" for name in schema.hazards(columns))
+    """The privacy hazards of using *columns*: domains, bounds and the bound on rows that were read from the data."""
+    used = [name for name in columns if name != schema.unit]
+    found = [f"domain or bounds of column {name!r} were read from the data" for name in used if schema.hazards([name])]
+    if schema.unit != "record" and schema.columns[schema.unit].from_data:
+        found.append(f"the bound on the rows of one {schema.unit!r} was read from the data")
+    return tuple(found)

@@ -10,7 +10,7 @@ from pets_eval.model import Answer, Claims, Context, Guarantee, Inputs, Party, R
 from pets_eval.registry import technique
 from pets_techniques.curator import curator, gather
 from pets_techniques.dp.contributions import assumptions, bounded, hazards, most_rows
-from pets_techniques.dp.noise import Noise, laplace
+from pets_techniques.dp.noise import MODULES, Noise, laplace
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,7 +89,9 @@ class NoisyGroups:
             for i, name in enumerate(of):
                 x = self.schema.column(name).numbers(frame[name])
                 there = ~np.isnan(x)
-                steps = np.rint(np.clip((x[there] - middles[i]) / halves[i], -1, 1) * _GRID)
+                # Rounded to the grid row by row, before adding up: a row moves the sum by at most _GRID exactly.
+                with np.errstate(over="ignore"):  # what overflows is clamped like anything else out of bounds
+                    steps = np.rint(np.clip((x[there] - middles[i]) / halves[i], -1, 1) * _GRID)
                 exact[0, i] += self.count_step * np.bincount(codes[there], minlength=groups)
                 # Whole numbers below 2^53 add up exactly as floats.
                 exact[1, i] += np.bincount(codes[there], weights=steps, minlength=groups).astype(np.int64)
@@ -101,12 +103,13 @@ class NoisyGroups:
 
         middles, halves = (b[:, None] for b in self._bounds())
         count = noisy[0] / self.count_step
-        deviations = noisy[1] * (halves / _GRID)
-        total = deviations + middles * count
+        count_se = np.full_like(count, self.noise.deviation / self.count_step)
+        with np.errstate(over="ignore"):
+            deviations = noisy[1] * (halves / _GRID)
+            total = deviations + middles * count
+            total_se = np.hypot(self.noise.deviation * (halves / _GRID), count_se * middles)
         mean = np.clip(middles + deviations / np.maximum(count, 1), middles - halves, middles + halves)
         unknown = np.full_like(count, np.nan)
-        count_se = np.full_like(count, self.noise.deviation / self.count_step)
-        total_se = np.hypot(self.noise.deviation * halves / _GRID, count_se * middles)
         width = self.noise.half_width / self.count_step
         return Answer.of(
             index,
@@ -120,15 +123,15 @@ class NoisyGroups:
         """Middle and half-width of each measured column's public bounds."""
         import numpy as np
 
-        low, high = np.array([self.schema.column(n).bounds for n in self.task.measured(self.schema)]).T
-        return (low + high) / 2, (high - low) / 2
+        low, high = np.array([self.schema.column(n).bounds for n in self.task.measured(self.schema)]).T / 2
+        return low + high, np.maximum(high - low, np.finfo(float).tiny)  # neither overflows nor is ever 0
 
 
-@technique("dp-group-means", extra="dp", requires=("opendp",))
+@technique("dp-group-means", extra="dp", requires=MODULES)
 class GroupMeans(Technique):
     """Counts and clamped sums of groups with discrete Laplace noise (OpenDP), means computed from them."""
 
-    epsilon: float = param(1.0, gt=0, le=100, help="privacy loss of all columns, counts and sums together")
+    epsilon: float = param(1.0, ge=1e-3, le=100, help="privacy loss of all columns, counts and sums together")
     count_share: float = param(0.5, ge=0.01, le=0.99, help="share of epsilon spent on counts; the rest on sums")
 
     def supports(self, task: Task, schema: Schema, parties: tuple[Party, ...]) -> str | None:
@@ -171,7 +174,7 @@ class GroupMeans(Technique):
             assumes=(
                 f"L1 sensitivity {noise.sensitivity:g}: a unit adds at most {rows} rows, each to one count (by {step}) "
                 f"and one sum (by at most {_GRID} steps of the grid) of each of {columns} columns",
-                *assumptions(schema),
+                *assumptions(schema, noise),
             ),
             hazards=hazards(grouping.columns_used(schema), schema),
         )

@@ -11,7 +11,7 @@ from pets_eval.model import Answer, Claims, Context, Guarantee, Inputs, Party, R
 from pets_eval.registry import technique
 from pets_techniques.curator import curator, gather
 from pets_techniques.dp.contributions import assumptions, bounded, hazards, most_rows
-from pets_techniques.dp.noise import Noise, gaussian, laplace
+from pets_techniques.dp.noise import MODULES, Noise, gaussian, laplace
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,7 +110,7 @@ class _Marginals(Technique):
             assumes=(
                 f"{noise.norm.upper()} sensitivity {noise.sensitivity:g}: a unit adds at most {rows} rows, "
                 f"each counted once in each of {tables} tables",
-                *assumptions(schema),
+                *assumptions(schema, noise),
             ),
             hazards=hazards(counting.columns_used(schema), schema),
         )
@@ -121,11 +121,11 @@ class _Marginals(Technique):
         return self.prepare(task, inputs.schema, ctx).run_many(inputs, 1)[0]
 
 
-@technique("dp-laplace-marginals", extra="dp", requires=("opendp",))
+@technique("dp-laplace-marginals", extra="dp", requires=MODULES)
 class LaplaceMarginals(_Marginals):
     """Counts with discrete Laplace noise (OpenDP): pure epsilon-differential privacy in the central model."""
 
-    epsilon: float = param(1.0, gt=0, le=100, help="privacy loss of all tables together")
+    epsilon: float = param(1.0, ge=1e-3, le=100, help="privacy loss of all tables together")
 
     def claims(self) -> Claims:
         """Pure differential privacy against any reader, with a trusted curator."""
@@ -142,12 +142,12 @@ class LaplaceMarginals(_Marginals):
         return laplace(rows * tables, self.epsilon)
 
 
-@technique("dp-gaussian-marginals", extra="dp", requires=("opendp",))
+@technique("dp-gaussian-marginals", extra="dp", requires=MODULES)
 class GaussianMarginals(_Marginals):
     """Counts with discrete Gaussian noise (OpenDP): (epsilon, delta)-differential privacy in the central model."""
 
-    epsilon: float = param(1.0, gt=0, le=100, help="privacy loss of all tables together")
-    delta: float = param(1e-6, gt=0, le=1e-2, help="probability of a larger loss; well below 1 / number of people")
+    epsilon: float = param(1.0, ge=1e-3, le=100, help="privacy loss of all tables together")
+    delta: float = param(1e-6, ge=1e-30, le=1e-2, help="probability of a larger loss; well below 1 / number of people")
 
     def claims(self) -> Claims:
         """Approximate differential privacy against any reader, with a trusted curator."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,15 +17,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ALPHA = 0.05
+_WIDE = 1e5  # the library adds up one probability after the other: beyond, the quantile is the normal one's
 _SMALL = 10.0  # a discrete Gaussian at least this wide has the standard deviation of its scale to 15 digits
+
+# what is imported of the library when noise is resolved; far less than its prelude
+MODULES = ("opendp.accuracy", "opendp.combinators", "opendp.measurements", "opendp.mod")
 
 
 @dataclass(frozen=True, eq=False)
 class Noise:
     """A resolved mechanism: `parameters` come out of the library's privacy map at the stated sensitivity.
 
-    `deviation` is the standard deviation of the noise on one number; with 95 % probability or more it is at most
-    `half_width` away from 0.
+    That is the sensitivity to one unit more or less; `replaced` is what the same map gives where one unit is replaced
+    by another, which moves an L1 norm by twice as much, and the square of an L2 norm of counts. `deviation` is the
+    standard deviation of the noise on one number; with 95 % probability or more it is at most `half_width` away from 0.
     """
 
     measurement: Any
@@ -33,6 +39,7 @@ class Noise:
     sensitivity: float
     scale: float
     parameters: Mapping[str, float]
+    replaced: Mapping[str, float]
     deviation: float
     half_width: int
 
@@ -60,12 +67,13 @@ def laplace(sensitivity: int, epsilon: float) -> Noise:
     from opendp.domains import atom_domain, vector_domain
     from opendp.measurements import make_laplace
     from opendp.metrics import l1_distance
-    from opendp.mod import binary_search_param, enable_features
+    from opendp.mod import binary_search, enable_features
 
     enable_features("contrib")
     domain, metric = vector_domain(atom_domain(T="i64")), l1_distance(T="i64")
-    scale = binary_search_param(
-        lambda s: make_laplace(domain, metric, scale=s), d_in=sensitivity, d_out=epsilon, T=float
+    near = sensitivity / epsilon  # where to search; the library's own search fails on very wide noise
+    scale = binary_search(
+        lambda s: make_laplace(domain, metric, scale=s).map(sensitivity) <= epsilon, bounds=(near / 2, near * 2)
     )
     measurement = make_laplace(domain, metric, scale=scale)
     return Noise(
@@ -74,7 +82,8 @@ def laplace(sensitivity: int, epsilon: float) -> Noise:
         "l1",
         sensitivity,
         scale,
-        {"epsilon": measurement.map(sensitivity)},
+        parameters={"epsilon": measurement.map(sensitivity)},
+        replaced={"epsilon": measurement.map(2 * sensitivity)},
         deviation=1 / (math.sqrt(2) * math.sinh(1 / (2 * scale))),
         half_width=math.floor(discrete_laplacian_scale_to_accuracy(scale=scale, alpha=_ALPHA)),
     )
@@ -83,23 +92,28 @@ def laplace(sensitivity: int, epsilon: float) -> Noise:
 def gaussian(squared_sensitivity: int, epsilon: float, delta: float) -> Noise:
     """Discrete Gaussian noise with the smallest scale for which the library certifies (*epsilon*, *delta*).
 
-    The L2 sensitivity is the root of *squared_sensitivity*, rounded up.
+    The L2 sensitivity is the root of *squared_sensitivity*, rounded up; what is measured must be counts (two vectors
+    without negative numbers are at most as far apart as their norms make a right angle).
     """
-    from opendp.accuracy import discrete_gaussian_scale_to_accuracy
     from opendp.combinators import make_fix_delta, make_zCDP_to_approxDP
     from opendp.domains import atom_domain, vector_domain
     from opendp.measurements import make_gaussian
     from opendp.metrics import l2_distance
-    from opendp.mod import binary_search_param, enable_features
+    from opendp.mod import binary_search, enable_features
 
     enable_features("contrib")
     domain, metric = vector_domain(atom_domain(T="i64")), l2_distance(T="f64")
-    sensitivity = math.nextafter(math.sqrt(squared_sensitivity), math.inf)
+    sensitivity, replaced = (math.nextafter(math.sqrt(n * squared_sensitivity), math.inf) for n in (1, 2))
 
     def certified(scale: float) -> Any:
         return make_fix_delta(make_zCDP_to_approxDP(make_gaussian(domain, metric, scale=scale)), delta)
 
-    scale = binary_search_param(certified, d_in=sensitivity, d_out=(epsilon, delta), T=float)
+    # Where to search, since the library's own search overflows on wide noise: up to the scale that suffices by the
+    # textbook conversion epsilon = rho + 2 sqrt(rho ln(1/delta)), and down to where rho = 300 is too much for anything.
+    log = math.log(1 / delta)
+    enough = 1.001 * sensitivity * (math.sqrt(log + epsilon) + math.sqrt(log)) / (math.sqrt(2) * epsilon)
+    little = max(enough / 1000, sensitivity / math.sqrt(2 * 300))
+    scale = binary_search(lambda s: certified(s).map(sensitivity)[0] <= epsilon, bounds=(little, enough))
     measurement = make_gaussian(domain, metric, scale=scale)
     certain, failure = certified(scale).map(sensitivity)
     return Noise(
@@ -108,10 +122,19 @@ def gaussian(squared_sensitivity: int, epsilon: float, delta: float) -> Noise:
         "l2",
         sensitivity,
         scale,
-        {"epsilon": certain, "delta": failure, "rho": measurement.map(sensitivity)},
+        parameters={"epsilon": certain, "delta": failure, "rho": measurement.map(sensitivity)},
+        replaced={"epsilon": certified(scale).map(replaced)[0], "delta": failure, "rho": measurement.map(replaced)},
         deviation=_gaussian_deviation(scale),
-        half_width=math.floor(discrete_gaussian_scale_to_accuracy(scale=scale, alpha=_ALPHA)),
+        half_width=_gaussian_half_width(scale),
     )
+
+
+def _gaussian_half_width(scale: float) -> int:
+    from opendp.accuracy import discrete_gaussian_scale_to_accuracy
+
+    if scale < _WIDE:
+        return int(discrete_gaussian_scale_to_accuracy(scale=scale, alpha=_ALPHA))
+    return math.ceil(NormalDist().inv_cdf(1 - _ALPHA / 2) * scale)
 
 
 def _gaussian_deviation(scale: float) -> float:

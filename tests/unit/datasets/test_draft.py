@@ -7,6 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+import pets_datasets.draft
+import pets_datasets.reading
 from pets_datasets.draft import command, draft_schema, schema_yaml
 from pets_datasets.yaml_schema import parse
 from pets_eval.model import PetsEvalError, Schema
@@ -54,11 +56,26 @@ def test_guesses(table):
 
 def test_all_that_was_read_from_the_rows_is_marked(table):
     schema = draft_schema(table)
-    marked = {n for n, c in schema.columns.items() if c.domain or c.bounds}
+    marked = {n for n, c in schema.columns.items() if c.domain or c.bounds} | {"person_id"}
     assert set(schema.hazards()) == marked
+    assert "rows" in schema.columns["person_id"].source, "so was the bound on the rows of one person"
     text = schema_yaml(schema)
     assert text.count("from-data: true\n") == len(marked)
     assert "Privacy hazard" in text
+
+
+def test_a_draft_from_a_part_of_the_rows_says_so(table, monkeypatch):
+    assert "CUT SHORT" not in schema_yaml(draft_schema(table))
+    pieces = pets_datasets.reading.pieces
+    monkeypatch.setattr(pets_datasets.reading, "pieces", lambda path, columns: pieces(path, columns, 10))
+    monkeypatch.setattr(pets_datasets.draft, "_ENOUGH", 20)
+    schema = draft_schema(table)
+    assert schema.columns["age"].bounds == (20, 39)
+    assert "first 20 rows of the data only" in schema.columns["age"].source
+    text = schema_yaml(schema)
+    assert "# CUT SHORT" in text and Schema.from_json(parse(text, where="x")) == schema
+    monkeypatch.setattr(pets_datasets.draft, "_ENOUGH", 30)
+    assert "CUT SHORT" not in schema_yaml(draft_schema(table)), "all rows were looked at"
 
 
 def test_names_are_not_listed(table):

@@ -179,6 +179,33 @@ def test_malformed_csv_is_one_sentence_without_values(case, write):
         assert value not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("rows", "row", "fields"),
+    [
+        ("007,30,1\n", 3, 3),
+        ("007,30,1,2020-01-01,\n", 3, 5),
+        ("007\n", 3, 1),
+        ("\n\n007,30\n", 3, 2),
+        ('"007",30\n', 3, 2),
+        ("007,30,1,2020-01-01\n007,30,1\n", 4, 3),
+        ("008,31,,2020-03-01\n" * 25 + "007,30,1", 28, 3),
+    ],
+)
+def test_a_row_with_another_number_of_fields_is_named(write, monkeypatch, rows, row, fields):
+    pieces = pets_datasets.reading.pieces
+    monkeypatch.setattr(pets_datasets.reading, "pieces", lambda path, columns: pieces(path, columns, 10))
+    with pytest.raises(PetsEvalError, match=rf"d\.csv: row {row} .* has {fields} fields where that line has 4"):
+        load(write("d.csv", HEAD + GOOD + rows), write("s.yaml", SCHEMA))
+
+
+def test_blank_lines_are_no_rows_and_quoted_line_ends_no_ends_of_rows(write):
+    schema = write(
+        "s.yaml", 'columns:\n  a: {kind: categorical, domain: ["x\\ny", z]}\n  b: {kind: integer, bounds: [0, 9]}\n'
+    )
+    frame = load(write("d.csv", 'a,b\n\n"x\ny",1\n\n\nz,2\n\n'), schema).frame()
+    assert frame["a"].tolist() == ["x\ny", "z"] and frame["b"].tolist() == [1, 2]
+
+
 def one_sentence(error: PetsEvalError, names: str) -> None:
     text = str(error)
     assert "\n" not in text

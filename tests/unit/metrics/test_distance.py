@@ -45,3 +45,12 @@ def test_other_statistics_in_the_answer_are_ignored_and_a_task_without_counts_de
     assert total_variation(truth, truth)["mean"].value == 0
     with pytest.raises(Unsupported, match="no counts"):
         total_variation(truth, answer({("t", "a", "mean"): 3.0}))
+
+
+def test_cells_without_a_finite_number_count_as_empty(answer):
+    truth = answer({("t", "a", "count"): 1, ("t", "b", "count"): 1, ("u", "only", "count"): 4})
+    given = answer({("t", "a", "count"): 3, ("t", "b", "count"): math.inf, ("u", "only", "count"): 9})
+    scores = total_variation(given, truth)
+    assert scores["max"].value == 0.5 and scores["mean"].value == 0.25, "a table of one cell has one distribution"
+    nothing = answer({("t", "a", "count"): math.nan, ("t", "b", "count"): math.nan, ("u", "only", "count"): math.nan})
+    assert total_variation(nothing, truth)["mean"].value == 1

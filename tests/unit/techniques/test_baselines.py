@@ -9,7 +9,7 @@ from scipy import stats
 
 from pets_datasets.tasks.marginals import Marginals
 from pets_eval.checks import toy
-from pets_eval.model import Inputs, Unsupported
+from pets_eval.model import Column, Inputs, Party, Schema, Unsupported
 from pets_techniques.baselines.null import Null
 from pets_techniques.baselines.raw import Raw
 from pets_techniques.baselines.sampling import Sampling
@@ -37,6 +37,16 @@ def test_null_touches_no_holding_and_is_uniform_over_the_schema(context):
     assert stats.chisquare(counts).pvalue > 1e-9
     assert stats.kstest(frame["income"].dropna() / 5000, "uniform").pvalue > 1e-9
     assert frame["seen"].between(pd.Timestamp("2019-04-14"), pd.Timestamp("2022-01-08")).sum() > 800
+
+
+@pytest.mark.parametrize(("kind", "bounds"), [("integer", (0.5, 3.5)), ("integer", (-1e30, 1e30)), ("real", (-1, 1))])
+def test_null_draws_within_any_bounds(kind, bounds, context):
+    schema = Schema({"x": Column(kind, bounds=bounds)}, rows=5_000)
+    x = Null().run(Marginals(), Inputs((Party("p"),), {}, schema), context).value.frame()["x"]
+    assert bounds[0] <= x.min() and x.max() <= bounds[1]
+    if bounds == (0.5, 3.5):
+        # chi-square against three equal cells; the seed is fixed
+        assert x.unique().size == 3 and stats.chisquare(x.value_counts()).pvalue > 1e-9
 
 
 def test_null_stands_for_as_many_people_as_are_public(context):

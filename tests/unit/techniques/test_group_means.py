@@ -93,6 +93,33 @@ def test_values_beyond_the_bounds_are_clamped(context):
     assert mechanism._measure([frame]).ravel().tolist() == [3 * 65_536, 65_536]
 
 
+def test_missing_numbers_are_no_values_and_their_noise_is_there(context):
+    schema = Schema(
+        {"g": Column("categorical", domain=("a",), nullable=True), "x": Column("real", bounds=(0, 10), nullable=True)}
+    )
+    frame = schema.conform(pd.DataFrame({"g": ["a", None, "a"], "x": [None, 10.0, None]}), where="test")
+    mechanism = GroupMeans().prepare(Task(), schema, context)
+    assert mechanism._measure([frame]).ravel().tolist() == [0, 65_536, 0, 65_536]
+    table = Table(schema, data=frame)
+    releases = mechanism.run_many(Inputs((Party("p"),), {"p": table}, schema), 50)
+    drawn = np.array([r.value.values for r in releases])
+    assert np.isfinite(drawn).all() and (drawn.std(axis=0) > 0).all()
+
+
+@pytest.mark.parametrize("bounds", [(-1.7e308, 1.7e308), (0.0, 5e-324), (1e16, 1e16 + 2)])
+def test_extreme_bounds_stay_within_the_sensitivity_and_finite(bounds, context):
+    schema = Schema({"g": Column("categorical", domain=("a",)), "x": Column("real", bounds=bounds)})
+    mechanism = GroupMeans().prepare(Task(of=("x",)), schema, context)
+    for value in (bounds[0], bounds[1], 0.0, 1e300, -1e300):
+        frame = schema.conform(pd.DataFrame({"g": ["a"], "x": [value]}), where="test")
+        assert abs(int(mechanism._measure([frame])[1].sum())) <= 65_536
+    table = Table(schema, data=frame)
+    (release,) = mechanism.run_many(Inputs((Party("p"),), {"p": table}, schema), 1)
+    means = release.value.table["value"].unstack("statistic")["mean"]
+    tiny = np.finfo(float).tiny
+    assert bounds[0] - tiny <= means.iloc[0] <= bounds[1] + tiny
+
+
 def test_other_tasks_are_declined_with_a_reason():
     data = toy()
     assert "marginals" in GroupMeans().supports(Marginals(), data.schema, data.parties)

@@ -4,16 +4,19 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 pytest.importorskip("opendp")
 
+from pets_datasets.tasks.group_means import GroupMeans as GroupMeansTask
 from pets_datasets.tasks.marginals import Marginals
 from pets_datasets.tasks.quantiles import Quantiles
 from pets_eval.checks import toy
-from pets_eval.model import Inputs
+from pets_eval.model import Column, Inputs, Party, Schema, Table
 from pets_techniques.dp.contributions import bounded
+from pets_techniques.dp.group_means import GroupMeans
 from pets_techniques.dp.marginals import GaussianMarginals, LaplaceMarginals
 
 TASK = Marginals(columns=("sex", "region", "children"))  # 3 tables, 8 + 10 + 20 cells
@@ -83,6 +86,51 @@ def test_data_dependent_bounds_are_hazards_of_the_columns_used(context):
     assert len(guarantee.hazards) == 2
     assert "'sex'" in guarantee.hazards[0] and "'age'" in guarantee.hazards[1]
     assert LaplaceMarginals().run(TASK, inputs_of(toy()), context).guarantee.hazards == ()
+
+
+def test_a_bound_on_rows_that_was_read_from_the_data_is_a_hazard(context):
+    data = toy(unit="person")
+    person = replace(data.schema.columns["person"], from_data=True)
+    schema = replace(data.schema, columns={**data.schema.columns, "person": person})
+    for technique, task in ((LaplaceMarginals(), TASK), (GroupMeans(), GroupMeansTask(by=("sex",), of=("age",)))):
+        guarantee = technique.prepare(task, schema, context).guarantee
+        assert guarantee.hazards == ("the bound on the rows of one 'person' was read from the data",)
+        by_row = technique.prepare(task, replace(schema, unit="record", max_rows_per_unit=1), context).guarantee
+        assert by_row.hazards == ()
+
+
+def test_replacing_one_person_moves_the_counts_by_no_more_than_is_assumed(context):
+    """Every person replaced by one with the same number of rows elsewhere, or with as many as are counted."""
+    data = toy(unit="person")
+    frame, columns = data.train.frame(), TASK.columns_used(data.schema)
+    noise = GaussianMarginals().prepare(TASK, data.schema, context).noise
+    rng = np.random.default_rng(0)
+
+    def counts(rows):
+        table = replace(data.train, data=rows.reset_index(drop=True))
+        return TASK.count(bounded(table, columns, data.schema), data.schema)
+
+    everybody, moves = counts(frame), []
+    for person in frame["person"].unique():
+        other = frame.iloc[[rng.integers(len(frame))] * 5].assign(person="new")
+        replaced = pd.concat([frame[frame["person"] != person], other])
+        moves.append(np.abs(everybody - counts(replaced.sample(frac=1, random_state=0).sort_index(kind="stable"))))
+    assert max((m**2).sum() for m in moves) <= 2 * noise.sensitivity**2
+    assert 9 < max(m.sum() for m in moves) <= 18, "L1: more than adding a person does, at most twice as much"
+
+
+def test_a_missing_value_is_counted_and_gets_noise_like_any_other(context):
+    schema = Schema({"x": Column("real", bounds=(0, 9), bins=(0, 9), nullable=True)})
+    task = Marginals(columns=("x",), k=1)
+    mechanism = LaplaceMarginals().prepare(task, schema, context)
+    drawn = {}
+    for name, values in {"numbers": [1.0] * 40, "missing": [None] * 40}.items():
+        table = Table(schema, data=schema.conform(pd.DataFrame({"x": values}), where="test"))
+        releases = mechanism.run_many(Inputs((Party("p"),), {"p": table}, schema), 200)
+        drawn[name] = np.array([r.value.values for r in releases])
+    assert np.isfinite(drawn["missing"]).all()
+    assert abs(drawn["missing"].mean(axis=0) - [0, 40]).max() < 7 * 1.42 / math.sqrt(200)  # false alarm below 1e-10
+    assert (drawn["missing"].std(axis=0) > 0.5).all() and (drawn["numbers"].std(axis=0) > 0.5).all()
 
 
 def test_a_task_that_is_no_vector_of_counts_is_declined_with_a_reason():

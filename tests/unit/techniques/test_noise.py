@@ -83,3 +83,23 @@ def test_noise_on_neighbours_is_independent():
 
 def test_shape_is_kept():
     assert laplace(1, 1.0).add(np.zeros((2, 3, 4), dtype=np.int64)).shape == (2, 3, 4)
+
+
+@pytest.mark.parametrize("epsilon", [1e-3, 1.0, 100.0])
+@pytest.mark.parametrize("delta", [1e-30, 1e-6, 1e-2])
+@pytest.mark.parametrize("squared", [1, 10**12])
+def test_all_admitted_budgets_resolve_quickly_and_no_smaller_scale_would_do(epsilon, delta, squared):
+    noise = gaussian(squared, epsilon, delta)
+    assert 0.99999 * epsilon < noise.parameters["epsilon"] <= epsilon and noise.parameters["delta"] == delta
+    assert noise.half_width == pytest.approx(stats.norm.ppf(0.975) * noise.scale, rel=1e-3, abs=2)
+    assert laplace(squared, epsilon).parameters["epsilon"] == pytest.approx(epsilon, rel=1e-6)
+
+
+@pytest.mark.parametrize("squared", [1, 6, 190])
+def test_replacing_a_unit_is_recomputed_by_dp_accounting(squared):
+    accounting = pytest.importorskip("dp_accounting")
+    noise = gaussian(squared, 1.0, 1e-6)
+    exact = accounting.get_epsilon_gaussian(noise.scale / math.sqrt(2 * squared), 1e-6)
+    assert exact <= noise.replaced["epsilon"] <= 1.4 * exact
+    assert noise.replaced["rho"] == pytest.approx(2 * noise.parameters["rho"])
+    assert laplace(squared, 0.7).replaced["epsilon"] == pytest.approx(1.4)

@@ -9,8 +9,8 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import scipy  # its parts load when they are first asked for
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 
 def t_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float]:
@@ -25,7 +25,7 @@ def t_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float]:
     x = np.asarray(values, dtype=np.float64)
     if x.size < 2:
         return math.nan, math.nan
-    half = float(stats.t.ppf((1 + level) / 2, x.size - 1) * x.std(ddof=1) / math.sqrt(x.size))
+    half = float(scipy.stats.t.ppf((1 + level) / 2, x.size - 1) * x.std(ddof=1) / math.sqrt(x.size))
     return float(x.mean()) - half, float(x.mean()) + half
 
 
@@ -41,7 +41,7 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> tuple[float, flo
     _check(successes, trials)
     if trials == 0:
         return 0.0, 1.0
-    z = float(stats.norm.ppf((1 + level) / 2))
+    z = float(scipy.stats.norm.ppf((1 + level) / 2))
     p = successes / trials
     centre = (p + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z / (1 + z * z / trials) * math.sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
@@ -61,8 +61,8 @@ def clopper_pearson(successes: int, trials: int, level: float = 0.95) -> tuple[f
     """
     _check(successes, trials)
     alpha = 1 - level
-    low = 0.0 if successes == 0 else float(stats.beta.ppf(alpha / 2, successes, trials - successes + 1))
-    high = 1.0 if successes == trials else float(stats.beta.ppf(1 - alpha / 2, successes + 1, trials - successes))
+    low = 0.0 if successes == 0 else float(scipy.stats.beta.ppf(alpha / 2, successes, trials - successes + 1))
+    high = 1.0 if successes == trials else float(scipy.stats.beta.ppf(1 - alpha / 2, successes + 1, trials - successes))
     return low, high
 
 

@@ -119,7 +119,8 @@ class Troubles:
             failed = [f"metric {n} failed: {r.reason}" for n, r in record.scores.items() if r.status == "failed"]
             return _printable("; ".join(self._unsaid(failed)))
         if record.status == "skipped":
-            line = "".join(self._unsaid([f"skipped: {s.technique}: {record.reason}"]))
+            who = "" if s.technique in record.reason else f"{s.technique}: "
+            line = "".join(self._unsaid([f"skipped: {who}{record.reason}"]))
         else:
             which = s.probe or f"repeat {s.repeat}"
             line = f"{record.status}: {s.label} on {s.task} of {s.dataset}, {which}: {record.reason}"

@@ -21,6 +21,8 @@ _BASE_MODULES = (
     "pandas.io.parquet",
     "pyarrow.parquet",
     "pyarrow.pandas_compat",
+    "scipy.special",
+    "scipy.stats",
     "pets_eval.run.cell",
     "pets_eval.run.scoring",
     "pets_eval.run.warm",

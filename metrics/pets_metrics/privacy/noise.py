@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+import scipy  # its parts load when they are first asked for
 from numpy.typing import NDArray
-from scipy import stats
 
 from pets_eval.model import Answer, Dataset, Estimate, Guarantee, Schema, Unsupported
 from pets_eval.registry import metric
@@ -63,7 +63,7 @@ def noise_fit(
         below = np.where(released < step / 2, 0.0, below)
     uniform = below + rng.random(len(k)) * (upto - below)
     note = "no count is negative: tested as claimed noise that was then raised to 0" if clamped else ""
-    return Estimate.exact(float(stats.kstest(uniform, "uniform").pvalue), n=len(k), note=note)
+    return Estimate.exact(float(scipy.stats.kstest(uniform, "uniform").pvalue), n=len(k), note=note)
 
 
 def claimed_cdf(event: Mapping[str, Any], k: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -77,9 +77,9 @@ def claimed_cdf(event: Mapping[str, Any], k: NDArray[np.float64]) -> NDArray[np.
     """
     scale = float(event["scale"])
     if event["mechanism"] == "laplace":
-        return cast(NDArray[np.float64], stats.dlaplace.cdf(k, 1 / scale))
+        return cast(NDArray[np.float64], scipy.stats.dlaplace.cdf(k, 1 / scale))
     if scale > _WIDE:
-        return cast(NDArray[np.float64], stats.norm.cdf((k + 0.5) / scale))
+        return cast(NDArray[np.float64], scipy.stats.norm.cdf((k + 0.5) / scale))
     reach = int(12 * scale) + 12
     support = np.arange(-reach, reach + 1)
     cumulative = np.cumsum(np.exp(-(support.astype(np.float64) ** 2) / (2 * scale**2)))

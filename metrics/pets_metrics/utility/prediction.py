@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy  # its parts load when they are first asked for
 from numpy.typing import NDArray
-from scipy import stats
-from scipy.special import expit, logit
 
 from pets_eval.model import Answer, Estimate, Unsupported
 from pets_eval.registry import metric
@@ -53,8 +52,8 @@ def auroc(answer: Answer, truth: Answer) -> Estimate:
         smaller = min(len(positives), len(negatives))
         low, high = clopper_pearson(round(area * smaller), smaller, _LEVEL)
         return Estimate(area, min(low, area), max(high, area), _LEVEL, "clopper-pearson", len(scores))
-    half = float(stats.t.ppf((1 + _LEVEL) / 2, freedom)) * math.sqrt(variance) / (area * (1 - area))
-    low, high = (float(expit(logit(area) + side * half)) for side in (-1, 1))
+    half = float(scipy.stats.t.ppf((1 + _LEVEL) / 2, freedom)) * math.sqrt(variance) / (area * (1 - area))
+    low, high = (float(scipy.special.expit(scipy.special.logit(area) + side * half)) for side in (-1, 1))
     return Estimate(area, low, high, _LEVEL, "delong-logit", len(scores))
 
 
@@ -68,9 +67,9 @@ def delong(positives: NDArray[np.float64], negatives: NDArray[np.float64]) -> tu
     (0.875, 0.03125, 2.0)
     """
     m, n = len(positives), len(negatives)
-    ranks = stats.rankdata(np.concatenate([positives, negatives]))
-    above = (ranks[:m] - stats.rankdata(positives)) / n  # share of negatives below each positive
-    below = 1 - (ranks[m:] - stats.rankdata(negatives)) / m  # share of positives above each negative
+    ranks = scipy.stats.rankdata(np.concatenate([positives, negatives]))
+    above = (ranks[:m] - scipy.stats.rankdata(positives)) / n  # share of negatives below each positive
+    below = 1 - (ranks[m:] - scipy.stats.rankdata(negatives)) / m  # share of positives above each negative
     area = float(above.mean())
     if m < 2 or n < 2:
         return area, 0.0, math.nan

@@ -28,6 +28,7 @@ from pets_eval.report.model import Position, Scorecard, Tradeoff
 from pets_eval.report.places import tradeoff_sheet
 from pets_eval.report.scorecard import scorecard
 from pets_eval.report.tradeoff import tradeoffs
+from pets_eval.report.words import guarantee_status
 from pets_eval.report.write import kept_guideline
 from pets_eval.run.journal import read_run
 
@@ -107,7 +108,13 @@ class Run:
             row = {**self._key(r), **r.claims.model_dump()}
             if r.guarantee is not None:
                 g = r.guarantee.guarantee()
-                row |= {"notion": g.notion, "unit": g.unit, "adjacency": g.adjacency, "proven": g.status == "proven"}
+                row |= {
+                    "notion": g.notion,
+                    "unit": g.unit,
+                    "adjacency": g.adjacency,
+                    "status": guarantee_status(r.guarantee),
+                }
+                row["proven"] = g.status == "proven" and not g.hazards  # what rests on a violated assumption is not
                 row |= {"hazards": list(g.hazards), **{f"claimed_{k}": v for k, v in g.parameters.items()}}
             rows.append(row)
         return _frame(rows, ["protects", "covers", "leaves"])
@@ -139,7 +146,7 @@ class Run:
             if chart.task == task and dataset in (None, chart.dataset):
                 return Chart(chart)
         asked = " and ".join(n for n in (x, y) if n) or "privacy and utility"
-        raise PetsEvalError(f"no two techniques have figures of {asked} on {dataset or 'any dataset'} / {task}")
+        raise PetsEvalError(f"too few techniques have figures of {asked} on {dataset or 'any dataset'} / {task}")
 
     def _charts(self, card: Scorecard, x: str | None, y: str | None) -> list[Tradeoff]:
         if x is None and y is None:

@@ -6,7 +6,9 @@ The rules, in one place:
 - Over datasets, tasks, seats and groups, the worst decides.
 - Little evidence passes nothing: not a figure measured in fewer than half of the planned repeats, and not a test that
   could not have failed. What misses a limit on little evidence still misses it.
-- A claim that satisfies a criterion is "claim-only", never a pass.
+- What misses a limit only because it is uncertain, and cannot be told from an anchor that never looks at the data, is
+  not evaluated where the check says so (`beyond`).
+- A claim that satisfies a criterion is "claim-only", never a pass; "attested" if a person vouches for it.
 - An attestation never overrides what the record shows: a missed check counts, attested or not.
 """
 
@@ -15,12 +17,13 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Sequence
-from itertools import groupby
 
+from pets_eval.guideline.anchor import chance
 from pets_eval.guideline.facts import FACTS, Fact
 from pets_eval.guideline.figures import P_VALUE, Figure
 from pets_eval.guideline.model import SEVERITY, Check, Criterion, Guideline, Verdict, VerdictName, VerdictRow, worst
 from pets_eval.guideline.numbers import brief, together
+from pets_eval.guideline.reasons import UNFINISHED, joined, once
 from pets_eval.guideline.subject import Place, Subject
 
 _HOLDS: dict[str, Callable[[float, float], bool]] = {
@@ -30,7 +33,6 @@ _HOLDS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
     ">": operator.gt,
 }
-_UNFINISHED = "no cell finished"
 _LIMIT = {"==": "equal to", "<=": "at most", "<": "below", ">=": "at least", ">": "above"}
 
 
@@ -55,7 +57,9 @@ class Evaluation:
         if self.criterion.evidence == "attested":
             missed = [r for r in rows if r.verdict in ("fail", "flag")]
             return self._summary(missed) if missed else self._attested()
-        return self._summary(rows)
+        found = self._summary(rows)
+        word = self._word() if found.verdict == "claim-only" else ""
+        return self._made("attested", f"{word}; {found.reason}", rows) if word else found
 
     # -- whether it applies -----------------------------------------------------------------------
 
@@ -63,7 +67,9 @@ class Evaluation:
         c, s = self.criterion, self.subject
         # Where nothing finished, nobody knows what it claims: asked, rather than excused.
         output = not s.finished or any(r.claims and "output-privacy" in r.claims.protects for r in s.finished)
-        applies = "all" in c.families or s.family in c.families or ("all-output" in c.families and output)
+        private = any(g.notion.endswith("dp") for _, g in s.guarantees)  # pure-dp, approx-dp, zcdp, ...
+        applies = "all" in c.families or s.family in c.families
+        applies = applies or ("all-output" in c.families and output) or ("all-dp" in c.families and private)
         if not applies:
             return f"asked of {', '.join(c.families)} techniques only"
         if c.when is None or not s.finished:
@@ -84,7 +90,7 @@ class Evaluation:
                 rows.append(self._fact(check))
             else:
                 rows += [self._place(check, place) for place in self.subject.places()]
-        return rows
+        return once(rows)
 
     def _fact(self, check: Check) -> VerdictRow:
         fact = FACTS[check.metric].find(self.subject)
@@ -123,7 +129,9 @@ class Evaluation:
         reason = f"{subject} {told} {relation} {_LIMIT[check.op]} {brief(target)}"
         reason += f", {figure.coverage}" if figure.coverage else ""
         if not holds:
-            return _row(check.on_miss, reason, place)
+            within = _HOLDS[check.op](figure.number, target)
+            luck = chance(figure, self.subject.data_free, within=within) if check.beyond else ""
+            return _row("not-evaluated", f"{reason}: {luck}", place) if luck else _row(check.on_miss, reason, place)
         doubt = self._doubt(check, figure, target)
         return _row("not-evaluated", f"{reason}: {doubt}", place) if doubt else _row(self._met(), reason, place)
 
@@ -186,7 +194,7 @@ class Evaluation:
         if not ended:
             first = cells[0]
             name: VerdictName = "not-applicable" if all(r.status == "skipped" for r in cells) else "not-evaluated"
-            return _row(name, f"{_UNFINISHED} ({first.status}: {first.reason or 'no reason given'})", place)
+            return _row(name, f"{UNFINISHED} ({first.status}: {first.reason or 'no reason given'})", place)
         notes = [f.note for f in found if f.note] or [r.reason for r in ended if r.reason]
         if found and all(f.status == "not-applicable" for f in found):
             return _row("not-applicable", f"{metric} does not apply: {notes[0] if notes else 'no reason given'}", place)
@@ -195,10 +203,14 @@ class Evaluation:
     def _figures(self, metric: str, place: Place) -> list[Figure]:
         return self.subject.by_metric.get((metric, *place), [])
 
+    def _word(self) -> str:
+        """What a person vouches for on this criterion; "" if nobody does."""
+        said = (a for a in self.subject.manifest.study.attestations if a.criterion == self.criterion.id)
+        return next((f"{a.statement} ({a.by}, {a.date.isoformat()})" for a in said), "")
+
     def _attested(self) -> Verdict:
-        for a in self.subject.manifest.study.attestations:
-            if a.criterion == self.criterion.id:
-                return self._made("attested", f"{a.statement} ({a.by}, {a.date.isoformat()})")
+        if word := self._word():
+            return self._made("attested", word)
         return self._made("not-evaluated", "nobody attested this; add it under 'attestations' in the study")
 
     def _summary(self, rows: list[VerdictRow]) -> Verdict:
@@ -211,7 +223,7 @@ class Evaluation:
         if name == "not-applicable" and self.criterion.evidence == "claimed" and deciding[0].dataset:
             # Asked of this family, and no release says it: missing, not inapplicable.
             return self._made("not-evaluated", f"not stated: {deciding[0].reason}", rows)
-        return self._made(name, _joined(deciding), rows)
+        return self._made(name, joined(deciding), rows)
 
     def _made(self, name: VerdictName, reason: str, rows: Sequence[VerdictRow] = ()) -> Verdict:
         placed = [r for r in rows if r.dataset]
@@ -267,17 +279,3 @@ def _which(figure: Figure) -> str:
     parts = [figure.statistic, figure.group and f"group {figure.group}", figure.seat and f"seat {figure.seat}"]
     named = ", ".join(p for p in parts if p)
     return f" ({named})" if named else ""
-
-
-def _joined(rows: list[VerdictRow]) -> str:
-    """The reasons of the rows that decided, each once with where it holds; long lists are cut.
-
-    What was found on finished cells comes first: that a cell did not finish is told elsewhere, too.
-    """
-    told = []
-    ordered = sorted(rows, key=lambda r: (r.reason.startswith(_UNFINISHED), r.reason))
-    for reason, group in groupby(ordered, key=lambda r: r.reason):
-        places = [f"{r.dataset} / {r.task}" for r in group if r.dataset]
-        more = f" and {len(places) - 1} more" if len(places) > 1 else ""
-        told.append(f"{reason}{f' on {places[0]}{more}' if places else ''}")
-    return "; ".join(told[:2]) + (f"; and {len(told) - 2} more" if len(told) > 2 else "")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pets_eval.guideline.subject import Subject
+from pets_eval.model.record import DatasetFacts
 
 Value = bool | float | str
 
@@ -141,16 +142,23 @@ def software_identified(subject: Subject) -> Fact:
 
 @_fact("datasets-identified", bool)
 def datasets_identified(subject: Subject) -> Fact:
-    """Whether each dataset has a fingerprint, a licence and a source."""
+    """Whether each dataset has a fingerprint, which the run took of the data themselves."""
+    return _of_datasets(subject, lambda d: {"fingerprint": d.fingerprint})
+
+
+@_fact("datasets-attributed", bool)
+def datasets_attributed(subject: Subject) -> Fact:
+    """Whether the source and the licence of each dataset are stated."""
+    return _of_datasets(subject, lambda d: {"licence": d.licence.strip(), "source": d.source.strip()})
+
+
+def _of_datasets(subject: Subject, find: Callable[[DatasetFacts], Mapping[str, str]]) -> Fact:
     names = sorted({r.spec.dataset for r in subject.records} | {p.spec.dataset for p in subject.planned})
     stated: dict[str, object] = {}
     for name in names:
         facts = subject.manifest.datasets.get(name)
         stated[f"facts of {name}"] = facts
-        if facts:
-            stated[f"fingerprint of {name}"] = facts.fingerprint
-            stated[f"licence of {name}"] = facts.licence.strip()
-            stated[f"source of {name}"] = facts.source.strip()
+        stated |= {f"{what} of {name}": value for what, value in (find(facts) if facts else {}).items()}
     return _all_stated(stated)
 
 
@@ -239,7 +247,8 @@ def privacy_hazards(subject: Subject) -> Fact:
     if not subject.guarantees:
         return Fact(None, "no release came with a formal guarantee")
     hazards = sorted({h for _, g in subject.guarantees for h in g.hazards})
-    return Fact(float(len(hazards)), hazards[0] if hazards else "the guarantee names no hazard")
+    told = f"an assumption of the guarantee is violated here: {'; '.join(hazards)}"
+    return Fact(float(len(hazards)), told if hazards else "the guarantee names no hazard")
 
 
 def _all_stated(stated: Mapping[str, object]) -> Fact:

@@ -8,7 +8,9 @@ from pydantic import Field, model_validator
 
 from pets_eval.model.study import Strict
 
-Family = Literal["all", "all-output", "baseline", "dp", "synth", "deid", "he", "fl", "mpc", "psi", "zkp", "tee"]
+Family = Literal[
+    "all", "all-output", "all-dp", "baseline", "dp", "synth", "deid", "he", "fl", "mpc", "psi", "zkp", "tee"
+]
 Basis = Literal["measured", "claimed", "attested"]
 Op = Literal["==", "<=", "<", ">=", ">"]
 VerdictName = Literal["pass", "fail", "flag", "claim-only", "attested", "reported", "not-evaluated", "not-applicable"]
@@ -31,6 +33,10 @@ class Check(Strict):
 
     `statistic`, `seat` and `group` narrow a metric to some of its rows; left out, the row for everybody decides where
     there is one, and else the worst row.
+
+    `beyond: data-free-anchor` keeps chance from being accused: a figure whose value is within the limit, and whose
+    interval misses it, is not evaluated where that interval overlaps the one of the anchor that never looks at the
+    data, as then there are too few observations to tell the two apart. That anchor itself never misses.
     """
 
     metric: str
@@ -40,6 +46,7 @@ class Check(Strict):
     op: Op
     value: bool | float | str | None = None
     value_of: str | None = None
+    beyond: Literal["data-free-anchor"] | None = None
     on_miss: Literal["fail", "flag"]
 
     @model_validator(mode="after")
@@ -76,7 +83,11 @@ class When(Strict):
 
 
 class Criterion(Strict):
-    """One thing that a guideline asks of a technique."""
+    """One thing that a guideline asks of a technique.
+
+    `families` names who is asked: "all"; "all-output" for techniques that claim output privacy; "all-dp" for those
+    whose releases came with a guarantee of differential privacy; or families by their prefix.
+    """
 
     id: str = Field(pattern=r"^[A-Z]{2,3}-\d{2}$")
     text: str = Field(min_length=1)

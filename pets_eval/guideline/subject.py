@@ -10,14 +10,18 @@ from functools import cached_property
 
 from pets_eval.guideline.families import family_of
 from pets_eval.guideline.figures import Figure
-from pets_eval.model.record import DatasetFacts, GuaranteeRow, Manifest, Planned, RunRecord, Spec
+from pets_eval.model.record import ClaimsRow, DatasetFacts, GuaranteeRow, Manifest, Planned, RunRecord, Spec
 
 Place = tuple[str, str]  # (dataset, task)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One technique with fixed parameters. `baselines` maps each (dataset, task) to the baselines that finished it."""
+    """One technique with fixed parameters.
+
+    `baselines` maps each (dataset, task) to the baselines that finished it; `data_free` are the figures of the anchors
+    that never look at the data.
+    """
 
     label: str
     spec: Spec
@@ -26,6 +30,7 @@ class Subject:
     records: Sequence[RunRecord] = ()
     figures: Sequence[Figure] = ()
     baselines: dict[Place, set[str]] = field(default_factory=dict)
+    data_free: Sequence[Figure] = ()
 
     @property
     def family(self) -> str:
@@ -74,6 +79,11 @@ def labeller(specs: Iterable[Spec]) -> Callable[[Spec], str]:
     return label
 
 
+def data_free(anchor: bool, claims: ClaimsRow | None) -> bool:
+    """Whether this is the anchor that never looks at the data: it alone protects everybody from everybody."""
+    return anchor and claims is not None and {"input-privacy", "output-privacy"} <= set(claims.protects)
+
+
 def _variant(spec: Spec) -> str:
     return json.dumps([spec.technique, spec.params], sort_keys=True)
 
@@ -86,6 +96,7 @@ def subjects(manifest: Manifest, records: Sequence[RunRecord], figures: Sequence
     recorded: dict[str, list[RunRecord]] = defaultdict(list)
     of_label: dict[str, list[Figure]] = defaultdict(list)
     baselines: dict[Place, set[str]] = defaultdict(set)
+    blind: set[str] = set()
     for p in manifest.plan:
         name = label(p.spec)
         first.setdefault(name, p.spec)
@@ -96,9 +107,12 @@ def subjects(manifest: Manifest, records: Sequence[RunRecord], figures: Sequence
         recorded[name].append(r)
         if r.status == "finished" and (r.spec.anchor or family_of(r.spec) == "baseline"):
             baselines[r.spec.dataset, r.spec.task].add(name)
+        if data_free(r.spec.anchor, r.claims):
+            blind.add(name)
     for f in figures:
         of_label[f.technique].append(f)
+    free = [f for f in figures if f.technique in blind]
     return [
-        Subject(name, spec, manifest, planned[name], recorded[name], of_label[name], dict(baselines))
+        Subject(name, spec, manifest, planned[name], recorded[name], of_label[name], dict(baselines), free)
         for name, spec in sorted(first.items(), key=lambda item: not item[1].anchor)
     ]

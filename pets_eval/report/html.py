@@ -32,6 +32,7 @@ def to_html(card: Scorecard) -> str:
             held=overview.held(card),
             reasons=overview.reasons(card),
             ended=overview.ended_sheet(card.ended),
+            skipped=overview.skipped_sheet(card.ended, card.techniques),
             broken=overview.broken_sheet(card.broken),
             packages=card.reproduction.versions | card.reproduction.packages,
             svg=svg,
@@ -65,6 +66,8 @@ def _environment() -> Environment:
         tradeoff_sheet=places.tradeoff_sheet,
         guarantee_sheet=overview.guarantee_sheet,
         hazards=overview.hazards,
+        condition=overview.condition,
+        unattacked=overview.unattacked,
         assumptions=overview.assumptions,
         quiet_words=(NOT_MEASURED, words.NOT_APPLICABLE),
     )

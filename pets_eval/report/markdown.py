@@ -148,12 +148,13 @@ def _protects(card: Scorecard) -> list[str]:
                 ]
             )
         )
+        blocks += [f"> **No protection of records was shown:** {s}" for s in overview.unattacked(card, members)]
         blocks += [f"> **Privacy hazard:** {text(h)}" for h in overview.hazards(members)]
         sheet = overview.guarantee_sheet(members)
         blocks.append(_table(sheet) if sheet else "No formal guarantee came with its releases.")
         assumed = overview.assumptions(members)
         if assumed:
-            blocks.append("They hold only if:\n\n" + "\n".join(f"- {text(a)}" for a in assumed))
+            blocks.append(overview.condition(members) + "\n\n" + "\n".join(f"- {text(a)}" for a in assumed))
     return blocks
 
 
@@ -162,6 +163,7 @@ def _figures(card: Scorecard) -> list[str]:
     views = places.place_views(card)
     for view in views:
         blocks.append(f"### {text(view.dataset)} / {text(view.task)}")
+        blocks += [text(s) for s in view.privacy]
         blocks += [_table(s) for s in view.sheets]
         blocks += [_table(places.tradeoff_sheet(t)) for t in view.tradeoffs]
         blocks += [_table(s) for s in view.details]
@@ -196,9 +198,16 @@ def _verdicts(card: Scorecard) -> list[str]:
 
 def _ended(card: Scorecard) -> list[str]:
     blocks = ["## 5. What did not finish"]
-    blocks.append(_table(overview.ended_sheet(card.ended)) if card.ended else "Every planned cell finished.")
-    broken = overview.broken_sheet(card.broken)
-    return [*blocks, _table(broken)] if broken.lines else blocks
+    if not card.ended:
+        blocks.append("Every planned cell finished.")
+    elif all(e.status == "skipped" for e in card.ended):
+        blocks.append("No cell failed, was stopped or is still to run; some were skipped.")
+    sheets = [
+        overview.ended_sheet(card.ended),
+        overview.broken_sheet(card.broken),
+        overview.skipped_sheet(card.ended, card.techniques),
+    ]
+    return blocks + [_table(s) for s in sheets if s.lines]
 
 
 def _reproduce(card: Scorecard) -> list[str]:

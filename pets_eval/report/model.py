@@ -21,9 +21,13 @@ class DatasetCard(Strict):
 
 
 class Stated(Strict):
-    """A formal guarantee and the (dataset, task) pairs on which a release came with it."""
+    """A formal guarantee and the (dataset, task) pairs on which a release came with it.
+
+    `status` is the guarantee's own where nothing weakens it; where it names a hazard, it says that, too.
+    """
 
     guarantee: GuaranteeRow
+    status: str
     places: list[tuple[str, str]]
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from pets_eval.guideline.model import SEVERITY, Criterion, Verdict
+from pets_eval.guideline.subject import data_free
 from pets_eval.report.model import Broken, Ended, Scorecard, TechniqueCard
 from pets_eval.report.table import Cell, Header, Line, Sheet
 from pets_eval.report.words import NOTION, STATUS, parameters, settings, span
@@ -41,7 +43,7 @@ def guarantee_sheet(members: Sequence[TechniqueCard]) -> Sheet | None:
                 Cell(NOTION.get(g.notion, g.notion)),
                 Cell(parameters(g.parameters) or "none"),
                 Cell(g.unit, g.adjacency),
-                Cell(g.status),
+                Cell(s.status),
                 Cell(where + more),
             ]
             lines.append(Line(t.label, cells))
@@ -69,17 +71,86 @@ def assumptions(members: Sequence[TechniqueCard]) -> list[str]:
     return list(dict.fromkeys(a for t in members for s in t.guarantees for a in s.guarantee.assumes))
 
 
+def condition(members: Sequence[TechniqueCard]) -> str:
+    """What stands above the assumptions."""
+    if hazards(members):
+        return (
+            "They hold only if all of this is true. Where the status says that an assumption is violated, it is not "
+            "(see the privacy hazard above):"
+        )
+    return "They hold only if:"
+
+
+def unattacked(card: Scorecard, members: Sequence[TechniqueCard]) -> list[str]:
+    """What must stand beside a technique that releases records without a formal guarantee; nothing for others.
+
+    Not said of the anchor that never looks at the data, nor where a privacy figure speaks about records: one of these
+    releases has it, while on the same task it does not apply to a release that is no table of records.
+    """
+    labels = {t.label for t in members if "microdata" in t.release_kinds and not t.guarantees}
+    labels -= {t.label for t in members if data_free(t.anchor, t.claims)}
+    others = {t.label for t in card.techniques if t.release_kinds and "microdata" not in t.release_kinds}
+    private = [f for f in card.figures if f.axis == "privacy"]
+    elsewhere = {(f.metric, f.dataset, f.task) for f in private if f.technique in others and f.status != "measured"}
+    attacked = {f.technique for f in private if f.value is not None and (f.metric, f.dataset, f.task) in elsewhere}
+    if not labels - attacked:
+        return []
+    return [
+        "it publishes a table of records about persons, without a formal guarantee. Whether persons can be found in it "
+        "was not attacked by any metric of this run: no privacy figure below speaks about copies of persons."
+    ]
+
+
 def ended_sheet(ended: Iterable[Ended]) -> Sheet:
-    """Cells that did not finish; repeats that ended alike share a row."""
+    """Cells that should have finished and did not; repeats that ended alike share a row."""
     alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    for e in ended:
+    for e in (e for e in ended if e.status != "skipped"):
         alike[e.technique, e.dataset, e.task, e.probe, STATUS[e.status], e.reason].append(e.repeat)
     lines = [
         Line(t, [Cell(f"{d} / {k}", f"audit: {probe}" if probe else ""), Cell(status), Cell(span(rs)), Cell(reason)])
         for (t, d, k, probe, status, reason), rs in alike.items()
     ]
-    headers = [Header("Dataset / task"), Header("How it ended"), Header("Repeats"), Header("Reason")]
+    headers = [Header("Dataset / task"), Header("How it ended"), Header("Which repeats"), Header("Reason")]
     return Sheet("Cells that did not finish", "Technique", headers, lines)
+
+
+def skipped_sheet(ended: Iterable[Ended], techniques: Iterable[TechniqueCard]) -> Sheet:
+    """Cells that were skipped, by technique and reason: settings and tasks that were skipped alike share a row.
+
+    Reasons are alike that differ in nothing but the task that they name at their end.
+    """
+    name = {t.label: t.technique for t in techniques}
+    settings_of: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    reasons_of: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    places_of: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    cells: dict[tuple[str, str], int] = defaultdict(int)
+    for e in (e for e in ended if e.status == "skipped"):
+        key = (name.get(e.technique, e.technique), _without_task(e.reason))
+        place = f"{e.dataset} / {e.task}" + (f" (audit: {e.probe})" if e.probe else "")
+        settings_of[key][e.technique] = None
+        places_of[key][place] = None
+        reasons_of[key][e.reason] = None
+        cells[key] += 1
+    lines = []
+    for key, variants in settings_of.items():
+        technique, shared = key
+        told = reasons_of[key]
+        reason = next(iter(told)) if len(told) == 1 else f"{shared} these tasks"
+        many = f"{len(variants)} settings" if len(variants) > 1 else next(iter(variants)).removeprefix(technique)
+        where = ", ".join(places_of[key])
+        lines.append(
+            Line(
+                technique,
+                [Cell(many.strip(" ()") or "–"), Cell(where), Cell(str(cells[key])), Cell(reason)],
+            )
+        )
+    headers = [Header("Settings"), Header("Dataset / task"), Header("Cells"), Header("Reason")]
+    return Sheet("Cells that were skipped", "Technique", headers, lines)
+
+
+def _without_task(reason: str) -> str:
+    """A reason without the name of the task that it ends with."""
+    return re.sub(r" the task \S+$", "", reason)
 
 
 def flawed(broken: Sequence[Broken]) -> str:
@@ -105,7 +176,7 @@ def broken_sheet(broken: Iterable[Broken]) -> Sheet:
         )
         for (t, d, k, probe, metric, reason), rs in alike.items()
     ]
-    headers = [Header("Dataset / task"), Header("Metric"), Header("Repeats"), Header("Reason")]
+    headers = [Header("Dataset / task"), Header("Metric"), Header("Which repeats"), Header("Reason")]
     return Sheet("What went wrong on cells that finished", "Technique", headers, lines)
 
 

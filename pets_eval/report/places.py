@@ -10,7 +10,8 @@ from itertools import groupby
 from pets_eval.guideline.figures import Figure
 from pets_eval.guideline.numbers import NOT_MEASURED
 from pets_eval.report.headline import headline
-from pets_eval.report.model import Point, Position, Scorecard, TechniqueCard, Tradeoff
+from pets_eval.report.model import Point, Position, Scorecard, Tradeoff
+from pets_eval.report.statements import mixed, privacy_statements
 from pets_eval.report.table import Cell, Header, Line, Sheet
 from pets_eval.report.tradeoff import RANKED
 from pets_eval.report.words import AXIS, GOAL, title, unit, value_and_interval
@@ -28,6 +29,7 @@ class PlaceView:
     sheets: list[Sheet] = field(default_factory=list)
     details: list[Sheet] = field(default_factory=list)
     tradeoffs: list[Tradeoff] = field(default_factory=list)
+    privacy: list[str] = field(default_factory=list)
 
 
 def place_views(card: Scorecard) -> list[PlaceView]:
@@ -41,12 +43,18 @@ def place_views(card: Scorecard) -> list[PlaceView]:
     order = [(d.name, t.label) for d in card.datasets for t in card.tasks]
     places = [p for p in order if p in figures] + [p for p in figures if p not in order]
     return [
-        PlaceView(*p, _figure_sheets(p, figures[p], card.techniques), _detail_sheets(figures[p]), charts[p])
+        PlaceView(
+            *p,
+            _figure_sheets(p, figures[p], card),
+            _detail_sheets(figures[p]),
+            charts[p],
+            privacy_statements(p, figures[p], card.techniques, drawn=bool(charts[p])),
+        )
         for p in places
     ]
 
 
-def _figure_sheets(place: Place, figures: list[Figure], techniques: Sequence[TechniqueCard]) -> list[Sheet]:
+def _figure_sheets(place: Place, figures: list[Figure], card: Scorecard) -> list[Sheet]:
     """All axes side by side, techniques as rows; where that is too wide, the later axes in a table of their own."""
     columns: list[tuple[Header, dict[str, Figure]]] = []
     for metric, rows in _by_metric(figures):
@@ -55,7 +63,7 @@ def _figure_sheets(place: Place, figures: list[Figure], techniques: Sequence[Tec
                 continue
             first = next((f for f in line.values() if f.status == "measured"), next(iter(line.values())))
             name = title(metric) + (f" ({statistic})" if statistic else "")
-            told = f"{unit(first.unit)}; {GOAL.get(first.goal, first.goal)}"
+            told = f"{unit(first.unit)}; {GOAL.get(first.goal, first.goal)}{mixed(first, card)}"
             columns.append((Header(name, told, AXIS.get(first.axis, first.axis)), line))
     columns.sort(key=lambda c: _rank(c[0].group))
     parts: list[list[tuple[Header, dict[str, Figure]]]] = []
@@ -78,7 +86,7 @@ def _figure_sheets(place: Place, figures: list[Figure], techniques: Sequence[Tec
                 headers=[h for h, _ in part],
                 lines=[
                     Line(t.label, [_figure_cell(line.get(t.label)) for _, line in part], t.anchor)
-                    for t in techniques
+                    for t in card.techniques
                     if t.label in there
                 ],
             )
@@ -98,7 +106,7 @@ def _detail_sheets(figures: list[Figure]) -> list[Sheet]:
             Header("Group"),
             Header("Statistic"),
             Header("Figure"),
-            Header("Repeats"),
+            Header("Observations", "of a single release, else repeats"),
             Header("Note"),
         ]
         lines = []

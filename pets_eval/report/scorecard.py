@@ -25,6 +25,7 @@ from pets_eval.report.model import (
     TechniqueCard,
 )
 from pets_eval.report.tradeoff import tradeoffs
+from pets_eval.report.words import guarantee_status
 
 
 def scorecard(manifest: Manifest, records: Sequence[RunRecord], guideline: Guideline) -> Scorecard:
@@ -80,7 +81,8 @@ def _technique(subject: Subject) -> TechniqueCard:
     stated: dict[str, Stated] = {}
     for record, guarantee in subject.guarantees:
         place = (record.spec.dataset, record.spec.task)
-        known = stated.setdefault(guarantee.model_dump_json(), Stated(guarantee=guarantee, places=[]))
+        fresh = Stated(guarantee=guarantee, status=guarantee_status(guarantee), places=[])
+        known = stated.setdefault(guarantee.model_dump_json(), fresh)
         if place not in known.places:
             known.places.append(place)
     return TechniqueCard(

@@ -15,9 +15,9 @@ from typing import Literal
 
 from pets_eval.guideline.figures import P_VALUE, Figure, interval
 from pets_eval.guideline.model import Plots
+from pets_eval.guideline.subject import data_free
 from pets_eval.report.headline import headline
 from pets_eval.report.model import Dimension, Point, Position, TechniqueCard, Tradeoff
-from pets_eval.report.words import PROTECTS
 
 Relation = Literal["better", "worse", "equal", "unclear"]
 _CHARTS = 2  # per task
@@ -42,17 +42,24 @@ def tradeoffs(figures: Iterable[Figure], techniques: Sequence[TechniqueCard], pl
 
 
 def _axis(lines: dict[str, dict[str, Figure]], axis: str, preferred: Sequence[str] | None) -> list[str]:
-    """Metrics that place at least two techniques on an axis, in order of preference."""
+    """Metrics that place enough techniques on an axis, in order of preference: two on utility, and one on privacy.
+
+    A single claim is worth a chart, as the rest stands beside it without one.
+    """
+    enough = 1 if axis == "privacy" else 2
 
     def placed(name: str) -> int:
         return sum(not math.isnan(f.number) for f in lines[name].values())
 
     if preferred is not None:
-        return [n for n in preferred if n in lines and placed(n) >= 2]
+        return [n for n in preferred if n in lines and placed(n) >= enough]
     found = [
         n
         for n, row in lines.items()
-        if placed(n) >= 2 and (f := next(iter(row.values()))).axis == axis and f.goal != "none" and f.unit != P_VALUE
+        if placed(n) >= enough
+        and (f := next(iter(row.values()))).axis == axis
+        and f.goal != "none"
+        and f.unit != P_VALUE
     ]
     return sorted(found, key=lambda n: (-placed(n), n))
 
@@ -73,7 +80,7 @@ def _tradeoff(
         if a is not b
     }
     ranked = {x_axis.goal, y_axis.goal} <= RANKED
-    blind = {t.label for t in there if t.anchor and t.claims and len(t.claims.protects) == len(PROTECTS)}
+    blind = {t.label for t in there if data_free(t.anchor, t.claims)}
     points = []
     for number, t in enumerate(there, start=1):
         x, y = positions[t.label]

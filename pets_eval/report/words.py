@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pets_eval.guideline.figures import P_VALUE, Figure
 from pets_eval.guideline.model import VerdictName
 from pets_eval.guideline.numbers import NOT_MEASURED, brief, together
+from pets_eval.model.record import GuaranteeRow
 
 ADVERSARY = {
     "none": "nobody",
@@ -66,7 +67,7 @@ MEANING: dict[VerdictName, str] = {
     "pass": "measured here, and within the limit",
     "fail": "outside the limit, or missing where it is required",
     "flag": "outside a limit that calls for a person's judgement",
-    "claim-only": "the technique says so; nothing here measured it",
+    "claim-only": "the technique or the study file says so; nothing here measured it",
     "attested": "a named person vouches for it; nothing here measured it",
     "reported": "shown without a limit",
     "not-evaluated": "asked, but there is no evidence in this run",
@@ -126,6 +127,8 @@ def settings(values: Mapping[str, object]) -> str:
 
     >>> settings({"epsilon": 0.5, "columns": ["age", "sex"]})
     'ε = 0.5, columns = age, sex'
+    >>> settings({"tables": [["gender", "age"], ["race"]]})
+    'tables = gender x age; race'
     """
     return ", ".join(f"{letter(k)} = {_setting(v)}" for k, v in values.items())
 
@@ -133,7 +136,14 @@ def settings(values: Mapping[str, object]) -> str:
 def _setting(value: object) -> str:
     if isinstance(value, float):
         return brief(value)
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k}: {_setting(v)}" for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        # A list of lists is a list of combinations: tables of two columns, say.
+        nested = any(isinstance(v, (list, tuple)) for v in value)
+        told = (" x ".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v) for v in value)
+        return ("; " if nested else ", ").join(told)
+    return str(value)
 
 
 def value_and_interval(figure: Figure) -> tuple[str, str]:
@@ -161,16 +171,28 @@ def _scale(figure: Figure) -> tuple[float, str]:
     return size, f" {name}"
 
 
-def span(numbers: list[int]) -> str:
-    """Repeats in short.
+def guarantee_status(guarantee: GuaranteeRow) -> str:
+    """The status of a guarantee; where it names a hazard, it says that an assumption does not hold."""
+    return guarantee.status + (", but an assumption is violated here" if guarantee.hazards else "")
 
-    >>> span([0, 1, 2, 4])
-    '0 to 2, 4'
+
+def span(numbers: list[int]) -> str:
+    """Repeats in short, counted from the first; *numbers* start at 0.
+
+    >>> span([0, 1, 2, 4]), span([0])
+    ('1st to 3rd, 5th', '1st')
     """
     runs: list[list[int]] = []
-    for n in sorted(set(numbers)):
+    for n in sorted({n + 1 for n in numbers}):
         if runs and n == runs[-1][-1] + 1:
             runs[-1].append(n)
         else:
             runs.append([n])
-    return ", ".join(f"{r[0]}" if len(r) == 1 else f"{r[0]}{' to ' if len(r) > 2 else ', '}{r[-1]}" for r in runs)
+    return ", ".join(
+        _ordinal(r[0]) + (f"{' to ' if len(r) > 2 else ', '}{_ordinal(r[-1])}" if len(r) > 1 else "") for r in runs
+    )
+
+
+def _ordinal(n: int) -> str:
+    ending = "th" if 10 <= n % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{ending}"

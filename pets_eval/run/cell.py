@@ -1,75 +1,22 @@
-"""What happens inside the child process of a cell: run the technique, measure it, keep what it released."""
+"""Run the technique of a cell, measure it, keep what it released."""
 
 from __future__ import annotations
 
 import math
-import traceback
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pets_eval.model.answer import Answer
-from pets_eval.model.claims import Claims
-from pets_eval.model.data import Dataset, Inputs, Model, Table, Task
+from pets_eval.model.data import Model, Table
 from pets_eval.model.errors import PetsEvalError, Unsupported
 from pets_eval.model.release import Release
-from pets_eval.model.technique import Technique
-from pets_eval.registry import check_installed, make_task, make_technique
+from pets_eval.run.build import claims_row, inputs_of, plug_ins
 from pets_eval.run.context import Meter, RunContext, cpu_seconds
-from pets_eval.run.data import load_dataset
-from pets_eval.run.files import digest, now, where_raised, write_json
+from pets_eval.run.files import digest, now
 from pets_eval.run.job import Job
 from pets_eval.run.seeds import generator
 from pets_eval.run.store import save_held, save_release
 from pets_eval.run.transcript import read_transcript
-
-
-def execute(job: Job) -> None:
-    """Do *job* and write its outcome; every error becomes an outcome, the traceback goes to the log."""
-    job.home.mkdir(parents=True, exist_ok=True)
-    try:
-        write_json(job.outcome_path(), _do(job))
-    except Unsupported as why:
-        write_json(job.outcome_path(), {"status": "skipped", "reason": str(why)})
-    except MemoryError:
-        traceback.print_exc()
-        reason = "the process could not get the memory it asked for"
-        write_json(job.outcome_path(), {"status": "out-of-memory", "reason": reason})
-    except BaseException as error:
-        traceback.print_exc()
-        write_json(job.outcome_path(), {"status": "failed", "reason": blame(error)})
-
-
-def _do(job: Job) -> dict[str, Any]:
-    if job.kind == "run":
-        return run(job)
-    from pets_eval.run import scoring
-
-    return scoring.score(job) if job.kind == "score" else scoring.probe(job)
-
-
-def blame(error: BaseException) -> str:
-    """Say what went wrong without the message of a foreign exception, which may quote data.
-
-    Our own errors are sentences that quote none; of any other the type and the place are told.
-    """
-    if isinstance(error, PetsEvalError):
-        return str(error)
-    return f"{where_raised(error)}; its message may quote data and is kept in the cell's confidential log"
-
-
-def plug_ins(job: Job) -> tuple[Technique, Task, Dataset]:
-    """Build the plug-ins that *job* names."""
-    spec = job.cell()
-    technique = make_technique(spec.technique, spec.params)
-    check_installed(technique)
-    return technique, make_task(job.task_use, job.task_params), load_dataset(job.dataset_home)
-
-
-def inputs_of(job: Job, task: Task, dataset: Dataset) -> Inputs:
-    """The inputs of the cell: the same for every technique, drawn by the names of dataset and task."""
-    spec = job.cell()
-    return task.setup(dataset, generator(job.seed, spec.dataset, spec.task, "setup"))
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -133,11 +80,6 @@ def check_release(release: Any, name: str) -> None:
         isinstance(b, bytes) for b in release.attachments.values()
     ):
         raise PetsEvalError(f"technique {name!r} returned notes that are not texts or attachments that are not bytes")
-
-
-def claims_row(claims: Claims) -> dict[str, Any]:
-    """Claims as plain values, in a fixed order."""
-    return asdict(claims) | {"protects": sorted(claims.protects), "objectives": list(claims.objectives)}
 
 
 def _guarantee(release: Release) -> dict[str, Any] | None:

@@ -8,17 +8,13 @@ import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Protocol
 
-from pets_eval.model.errors import PetsEvalError
 from pets_eval.model.record import MetricResult
 from pets_eval.registry import metric_spec, source_hash
 from pets_eval.run.job import STARTED, Job
 from pets_eval.run.servers import Servers
 from pets_eval.run.supervise import Limits, supervise
-
-ENGINES = ("local", "ray")
 
 
 @dataclass(frozen=True)
@@ -148,14 +144,3 @@ class LocalEngine:
 def available_cpus() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def make_engine(name: str, workers: int | None, root: Path, address: str | None) -> Engine:
-    """The engine called *name*; raises `PetsEvalError` for an unknown one or one that is not installed."""
-    if name == "local":
-        return LocalEngine(workers or available_cpus())
-    if name == "ray":
-        from pets_eval.run.ray_engine import RayEngine
-
-        return RayEngine(workers, root, address)
-    raise PetsEvalError(f"unknown engine {name!r}; engines are {', '.join(ENGINES)}")

@@ -6,7 +6,6 @@ keeper, which kills them when the job ends, when the supervisor hangs up, and wh
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import resource
@@ -16,18 +15,16 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 
-_PDEATHSIG, _SUBREAPER = 1, 36  # of prctl(2)
-_libc = ctypes.CDLL(None)
+from pets_eval.run.process import PDEATHSIG, SUBREAPER, child_pids, prctl
 
 
 def keep(client: socket.socket, server: int, *, fork: bool) -> None:
     """Do the job that *client* asks for; tell its pid at once, and its exit code and CPU seconds at the end."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, _on_orphaned)
-    prctl(_SUBREAPER, 1)
-    prctl(_PDEATHSIG, signal.SIGTERM)
+    prctl(SUBREAPER, 1)
+    prctl(PDEATHSIG, signal.SIGTERM)
     if os.getppid() != server:
         return  # it died before we asked to be told
     line = client.makefile("rb").readline()
@@ -104,27 +101,6 @@ def kill_all() -> None:
         for pid in children:
             with suppress(ChildProcessError):
                 os.waitpid(pid, 0)
-
-
-def child_pids(pid: int) -> list[int]:
-    """Pids of the children of a process."""
-    found: list[int] = []
-    with suppress(OSError):
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            with suppress(OSError):
-                found += map(int, (thread / "children").read_text().split())
-    return found
-
-
-def prctl(option: int, value: int) -> None:
-    """Set a property of this process, where the system knows it."""
-    with suppress(AttributeError):
-        _libc.prctl(option, value, 0, 0, 0)
-
-
-def end_with_parent() -> None:
-    """Have this process killed when its parent dies."""
-    prctl(_PDEATHSIG, signal.SIGKILL)
 
 
 def _on_orphaned(*_: object) -> None:

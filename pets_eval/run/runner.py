@@ -16,7 +16,8 @@ from pets_eval.model.errors import Conflict, PetsEvalError
 from pets_eval.model.record import Manifest, MetricResult, Planned, RunRecord, Spec
 from pets_eval.registry import source_hash
 from pets_eval.run.data import cache_dir, prepare
-from pets_eval.run.engine import Engine, Work, make_engine
+from pets_eval.run.engine import Engine, Work
+from pets_eval.run.engines import make_engine
 from pets_eval.run.files import now, private_dir, where_raised, write_atomic
 from pets_eval.run.identity import versions
 from pets_eval.run.journal import Journal, lock, read_manifest, scored_by

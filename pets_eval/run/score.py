@@ -9,7 +9,8 @@ from pets_eval.model.data import Task
 from pets_eval.model.errors import PetsEvalError
 from pets_eval.model.record import Manifest, Planned
 from pets_eval.registry import entries, metric_spec, source_hash
-from pets_eval.run.engine import Work, make_engine
+from pets_eval.run.engine import Work
+from pets_eval.run.engines import make_engine
 from pets_eval.run.files import write_atomic
 from pets_eval.run.journal import Journal, lock, read_manifest
 from pets_eval.run.runner import Reporter, RunSummary, carry_out

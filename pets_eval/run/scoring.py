@@ -19,7 +19,7 @@ from pets_eval.model.record import CostRow, MetricResult, ScoreRow
 from pets_eval.model.release import IDEAL, PUBLIC, Message, Release, View
 from pets_eval.model.technique import Technique
 from pets_eval.registry import as_scores, inject, lacking, metric_spec, source_hash
-from pets_eval.run.cell import blame, claims_row, inputs_of, plug_ins
+from pets_eval.run.build import blame, claims_row, inputs_of, plug_ins
 from pets_eval.run.context import Adversary, Meter, RunContext
 from pets_eval.run.files import canonical_hash, write_json
 from pets_eval.run.identity import base_versions

@@ -15,7 +15,7 @@ from typing import Any
 
 from pets_eval.run.files import write_atomic
 from pets_eval.run.job import Job
-from pets_eval.run.keeper import child_pids
+from pets_eval.run.process import descendants
 from pets_eval.run.servers import Servers
 
 _POLL_S = 0.05
@@ -106,16 +106,6 @@ class _Watch:
         elif used > self.limits.memory_bytes:
             self.verdict = "out-of-memory"
         return bool(self.verdict)
-
-
-def descendants(pid: int) -> list[int]:
-    """Pids of all processes below *pid*."""
-    found: list[int] = []
-    waiting = child_pids(pid)
-    while waiting:
-        found += waiting
-        waiting = [grandchild for child in waiting for grandchild in child_pids(child)]
-    return found
 
 
 def _resident(members: list[int]) -> float:

@@ -61,6 +61,14 @@ def test_claims_and_costs(run, made):
     assert set(run.costs.wall_s) == {1.0}
 
 
+def test_what_rests_on_a_violated_assumption_is_not_proven(example, tmp_path):
+    weak = example.dp(1.0, hazards=["bounds were read from the data"])
+    records = [example.record(guarantee=weak), example.record("dp-sound", guarantee=example.dp(1.0))]
+    claims = written(tmp_path, example.manifest(records), records).claims.set_index("technique")
+    assert claims.proven.to_dict() == {"dp-noise": False, "dp-sound": True}
+    assert claims.status.to_dict() == {"dp-noise": "proven, but an assumption is violated here", "dp-sound": "proven"}
+
+
 def test_scorecard_and_repr(run, made):
     card = run.scorecard()
     assert card.counts.planned == len(made[1])
@@ -90,7 +98,7 @@ def test_figure_of_other_metrics(run, tmp_path):
 def test_mistakes(run, tmp_path):
     with pytest.raises(PetsEvalError, match=r"no task 'marginal' .did you mean 'marginals'"):
         run.figure("marginal")
-    with pytest.raises(PetsEvalError, match="no two techniques have figures"):
+    with pytest.raises(PetsEvalError, match="too few techniques have figures"):
         run.figure("marginals", x="auroc")
     with pytest.raises(PetsEvalError, match="is not a run"):
         open_run(str(tmp_path))

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from pets_eval.guideline.evaluate import evaluate
-from pets_eval.guideline.load import parse_guideline
+from pets_eval.guideline.load import load_guideline, parse_guideline
 from pets_eval.guideline.subject import labeller, subjects
 from pets_eval.model import PetsEvalError
 from pets_eval.report.aggregate import aggregate
@@ -300,3 +300,102 @@ def test_study_wide_facts_are_refused_with_the_wrong_type():
             "    all: [{metric: context-complete, op: <=, value: 3, on-miss: fail}]\n",
             where="x.yaml",
         )
+
+
+def test_a_person_may_vouch_for_a_claim_but_not_for_a_miss(judged, example):
+    word = {"criterion": "AA-01", "statement": "I checked", "by": "A. Person", "date": "2025-01-01"}
+    vouched = judged(AT_MOST_2, example.row(1.0), evidence="claimed", attestations=[word])
+    assert vouched.verdict == "attested"
+    assert vouched.reason.startswith("I checked (A. Person, 2025-01-01); mean-absolute-error 1 is at most 2")
+    assert judged(AT_MOST_2, example.row(3.0), evidence="claimed", attestations=[word]).verdict == "fail"
+    assert judged(AT_MOST_2, example.row(1.0), attestations=[word]).verdict == "pass"
+
+
+DISCLOSED = "metric: exact-cell-disclosure, op: <=, value: 0.2, on-miss: flag"
+
+
+@pytest.mark.parametrize(
+    ("own", "anchor", "verdict"),
+    [
+        ((0.0, 0.0, 0.30), (0.0, 0.0, 0.30), "not-evaluated"),  # nine cells: nobody can tell
+        ((0.1, 0.05, 0.25), (0.0, 0.0, 0.06), "not-evaluated"),  # the intervals overlap
+        ((0.15, 0.08, 0.25), (0.0, 0.0, 0.05), "flag"),  # apart: the miss is its own
+        ((0.25, 0.05, 0.45), (0.0, 0.0, 0.30), "flag"),  # the value itself misses
+        ((0.1, 0.05, 0.19), (0.0, 0.0, 0.06), "pass"),
+    ],
+)
+def test_chance_is_not_accused_where_the_check_says_so(example, own, anchor, verdict):
+    records = [
+        example.record("dp-noise", scores=example.scores(exact_cell_disclosure=example.row(*own))),
+        example.record("null", scores=example.scores(exact_cell_disclosure=example.row(*anchor))),
+    ]
+    manifest = example.manifest(records)
+    found = judge(measured(f"{DISCLOSED}, beyond: data-free-anchor"), records, manifest)
+    assert found["dp-noise"].verdict == verdict
+    assert ("to tell it from the data-free anchor (null" in found["dp-noise"].reason) is (verdict == "not-evaluated")
+    assert found["null"].verdict == ("pass" if anchor[2] <= 0.2 else "not-evaluated")
+    strict = judge(measured(DISCLOSED), records, manifest)["dp-noise"].verdict
+    assert strict == ("flag" if own[2] > 0.2 else "pass"), "without the key the unfavourable end decides alone"
+    alone = judge(measured(f"{DISCLOSED}, beyond: data-free-anchor"), records[:1], example.manifest(records[:1]))
+    assert alone["dp-noise"].verdict == strict, "without an anchor there is nothing to compare with"
+
+
+def test_raw_is_no_data_free_anchor(example):
+    records = [
+        example.record("dp-noise", scores=example.scores(exact_cell_disclosure=example.row(0.1, 0.05, 0.25))),
+        example.record("raw", scores=example.scores(exact_cell_disclosure=example.row(0.1, 0.05, 0.25))),
+    ]
+    found = judge(measured(f"{DISCLOSED}, beyond: data-free-anchor"), records, example.manifest(records))
+    assert [v.verdict for v in found.values()] == ["flag", "flag"]
+
+
+def test_a_figure_that_keeps_two_limits_is_told_once(example):
+    check = f"{measured(DISCLOSED)}\n  - {{{DISCLOSED.replace('0.2', '0.5')}}}"
+    records = [example.record(scores=example.scores(exact_cell_disclosure=0.1))]
+    found = judge(check, records, example.manifest(records))["dp-noise"]
+    assert found.reason == "exact-cell-disclosure 0.1 is at most 0.2 and at most 0.5 on people / counts"
+    records = [example.record(scores=example.scores(exact_cell_disclosure=0.3))]
+    found = judge(check, records, example.manifest(records))["dp-noise"]
+    assert (found.verdict, len(found.rows)) == ("flag", 2)
+
+
+def test_what_comes_with_a_guarantee_is_asked_whatever_its_name(example):
+    check = measured("metric: claimed-epsilon, op: <=, value: 10, on-miss: flag", "claimed", "dp, all-dp")
+    scored = example.scores(claimed_epsilon=50)
+    records = [example.record("synth-x", guarantee=example.dp(50.0), scores=scored), example.record("sampling")]
+    found = judge(check, records, example.manifest(records))
+    assert [v.verdict for v in found.values()] == ["flag", "not-applicable"]
+
+
+def core(records, manifest):
+    label = labeller([r.spec for r in records])
+    found = subjects(manifest, records, aggregate(records, label, manifest.plan))
+    return {(v.criterion, v.technique): v for v in evaluate(load_guideline("core"), found)}
+
+
+def test_core_asks_by_evidence_and_not_by_name(example):
+    unfair = example.scores(group_error_ratio=3, exact_cell_disclosure=0.9)
+    records = [example.record(t, scores=unfair) for t in ("sampling", "dp-noise", "he-sum", "anything")]
+    found = core(records, example.manifest(records))
+    for technique in ("sampling", "dp-noise", "he-sum", "anything"):
+        assert found["UT-03", technique].verdict == "flag"
+        assert found["RR-09", technique].verdict == "fail"
+    records = [example.record("sampling", scores=example.scores(group_error_ratio="not-applicable: no groups"))]
+    assert core(records, example.manifest(records))["UT-03", "sampling"].verdict == "not-applicable"
+
+
+def test_core_takes_a_text_for_a_statement_and_its_own_findings_for_evidence(example):
+    records = [example.record(repeat=i) for i in range(5)]
+    records += [example.record(t, repeat=i) for t in ("raw", "null") for i in range(5)]
+    found = core(records, example.manifest(records))
+    assert {found[c, "dp-noise"].verdict for c in ("GV-01", "GV-06", "GV-07", "PV-03")} == {"claim-only"}
+    assert {found[c, "dp-noise"].verdict for c in ("GV-05", "PV-01", "PV-02", "PV-04", "PV-05")} == {"pass"}
+
+
+def test_core_flags_an_epsilon_that_rests_on_a_violated_assumption(example):
+    for hazards, verdict in (((), "claim-only"), (("bounds of 'age' were read from the data",), "flag")):
+        guarantee = example.dp(1.0, hazards=hazards)
+        records = [example.record(guarantee=guarantee, scores=example.scores(claimed_epsilon=1.0))]
+        found = core(records, example.manifest(records))["DP-02", "dp-noise"]
+        assert found.verdict == verdict
+        assert ("violated here: bounds of 'age'" in found.reason) is bool(hazards)

@@ -84,7 +84,10 @@ def test_identity_of_software_and_data(value, example):
     assert value("software-identified") is True
     assert value("software-identified", record={"versions": {}}) is False
     assert value("datasets-identified") is True
-    assert value("datasets-identified", datasets={"people": example.facts(licence="")}) is False
+    assert value("datasets-identified", datasets={"people": example.facts(fingerprint="")}) is False
+    assert value("datasets-attributed") is True
+    assert value("datasets-attributed", datasets={"people": example.facts(licence="")}) is False
+    assert value("datasets-attributed", datasets={"people": example.facts(source=" ")}) is False
     assert value("datasets-identified", datasets={"other": example.facts()}) is False
 
 

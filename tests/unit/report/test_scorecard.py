@@ -74,7 +74,7 @@ def test_what_broke_on_finished_cells_is_listed_everywhere(example):
     markdown = to_markdown(card).partition("## 5.")[2].partition("## 6.")[0]
     assert to_html(card).count("failed, see section 5") == to_markdown(card).count("failed, see section 5") == 1
     for page in (html, markdown):
-        for told in ("ValueError in error.py", "scoring crashed: signal 9", "no noise", "1, 2", "audit: noise-fit"):
+        for told in ("ValueError in error.py", "scoring crashed: signal 9", "no noise", "2nd, 3rd", "audit: noise-fit"):
             assert told in page
     assert "something went wrong on 3 of those that finished" in to_html(card)
     assert "something went wrong on 3 of those that finished" in to_markdown(card)

@@ -114,6 +114,8 @@ def _plan_partition(rule: Partition, schema: Schema, where: str) -> tuple[Schema
             return schema, "horizontal", [f"site-{i + 1}" for i in range(rule.parties or 0)]
         if column.kind != "categorical":
             raise PetsEvalError(f"{where}: {rule.column!r} is not categorical, so it cannot name the parties")
+        if column.from_data:  # categories that came from the rows must not name anybody on a page
+            return schema, "horizontal", [f"site-{i + 1}" for i in range(len(column.cells()))]
         return schema, "horizontal", list(column.cells())
     columns = rule.columns or {}
     if schema.unit == "record":

@@ -89,5 +89,7 @@ def _worst(
         return Estimate.missing(f"no group of at least {least} people has any error")
     ratios = errors[compared] / people[compared] / (errors[compared].sum() / people[compared].sum())
     worst = int(ratios.argmax())
-    note = f"worst served: {name} = {names[compared[worst]]}"
+    # a category that was read from the rows is not told
+    shown = "one of its groups" if schema.column(name).from_data else names[compared[worst]]
+    note = f"worst served: {name} = {shown}"
     return Estimate.exact(max(1.0, float(ratios[worst])), n=len(compared), note=note)

@@ -70,3 +70,13 @@ def test_where_no_group_is_tabulated_it_does_not_apply():
         group_error_ratio(Answer.of(cells, [1, 2]), Answer.of(cells, [1, 2]), SCHEMA, task)
     with pytest.raises(Unsupported, match="no tables"):
         group_error_ratio(Answer.of(cells, [1, 2]), Answer.of(cells, [1, 2]), SCHEMA, object())
+
+
+def test_a_category_that_was_read_from_the_rows_is_not_told():
+    schema = Schema(
+        {"race": Column("categorical", domain=("secret", "b"), roles=("quasi-identifier",), from_data=True)}
+    )
+    task = Marginals(tables=(("race",),))
+    cells = task.cells(schema)
+    found = group_error_ratio(Answer.of(cells, [40, 50]), Answer.of(cells, [30, 50]), schema, task)
+    assert found[0].estimate.note == "worst served: race = one of its groups"

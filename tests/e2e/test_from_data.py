@@ -1,4 +1,4 @@
-"""What was read from the data carries its hazard to the page, and is itself shown nowhere outside the confidential part."""
+"""What was read from the data carries its hazard to the page, and is itself shown nowhere but in confidential/."""
 
 from __future__ import annotations
 

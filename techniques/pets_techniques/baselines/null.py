@@ -59,5 +59,7 @@ def _draw(column: Column, rows: int, rng: np.random.Generator) -> pd.Series:
     else:
         first, last = np.ceil(low), np.floor(high)  # whole numbers, of any size, within bounds that need not be
         x = np.minimum(np.floor(first + (last - first + 1) * rng.random(rows)), last)
-    drawn = pd.Series(x).astype("float64").mask(missing)
-    return pd.to_datetime(drawn, unit="D").astype("datetime64[ns]") if column.kind == "date" else drawn
+    if column.kind == "date":
+        days = np.where(missing, np.datetime64("NaT"), x.astype("int64").astype("datetime64[D]"))
+        return pd.Series(days.astype("datetime64[ns]"))
+    return pd.Series(x).astype("float64").mask(missing)

@@ -8,6 +8,7 @@ whatever manner, every keeper ends its job.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import selectors
@@ -26,6 +27,8 @@ def main(path: str, modules: list[str]) -> None:
     os.dup2(2, 1)  # a package that prints when it is imported must not be taken for us
     for name in modules:
         _preload(name)
+    gc.collect()
+    gc.freeze()  # what was imported is not garbage: no child walks it again, and copies its pages
     tasks = Path("/proc/self/task")
     fork = not tasks.exists() or len(list(tasks.iterdir())) == 1
     listener = socket.socket(socket.AF_UNIX)

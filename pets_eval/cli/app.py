@@ -95,8 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(error.format_message())
     except OSError as error:
         return _refuse(f"{error.filename or 'the system'}: {error.strerror or error}")
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        # the place and the type, not the message: it may quote data, and a terminal may be a log
+        click.echo("".join(traceback.format_tb(error.__traceback__)) + type(error).__name__, err=True)
         click.echo("this is a fault of pets-eval or of a plug-in; please report it with the lines above", err=True)
         return FAULT
     return code if isinstance(code, int) else DONE

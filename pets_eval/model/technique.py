@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pets_eval.model.claims import Claims
 from pets_eval.model.data import Inputs, Party, Task
-from pets_eval.model.release import Release, Verified
+from pets_eval.model.release import Release
 from pets_eval.model.schema import Schema
 
 if TYPE_CHECKING:
@@ -84,19 +84,3 @@ class Technique(ABC):
     @abstractmethod
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Release:
         """Do the task on the inputs and return what may leave."""
-
-
-class Preparable(Protocol):
-    """A technique that can be resolved once and release many times."""
-
-    def prepare(self, task: Task, schema: Schema, ctx: Context) -> Mechanism:
-        """Resolve noise scales and queries without touching data."""
-        ...
-
-
-class Verifiable(Protocol):
-    """A technique whose release carries attachments that anybody can check."""
-
-    def verify(self, statement: Release, attachment: bytes) -> Verified:
-        """Check *attachment* against the released *statement*, without secrets."""
-        ...

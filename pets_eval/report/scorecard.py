@@ -6,11 +6,12 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from pets_eval.guideline.evaluate import evaluate
 from pets_eval.guideline.model import Guideline
 from pets_eval.guideline.subject import Subject, labeller, subjects
-from pets_eval.model.record import DatasetFacts, Manifest, RunRecord
+from pets_eval.model.record import DatasetFacts, Manifest, Planned, RunRecord
 from pets_eval.model.study import Strict
 from pets_eval.report.aggregate import aggregate
 from pets_eval.report.model import (
@@ -100,17 +101,25 @@ def _technique(subject: Subject) -> TechniqueCard:
     )
 
 
+def _place(cell: Planned | RunRecord, subject: Subject) -> dict[str, Any]:
+    """Which cell it is, as every list of cells says it."""
+    spec = cell.spec
+    return {
+        "identity": cell.identity,
+        "dataset": spec.dataset,
+        "task": spec.task,
+        "technique": subject.label,
+        "repeat": spec.repeat,
+        "probe": spec.probe,
+    }
+
+
 def _ended(found: Sequence[Subject]) -> list[Ended]:
     rows: list[Ended] = []
     for subject in found:
         rows += [
             Ended(
-                identity=r.identity,
-                dataset=r.spec.dataset,
-                task=r.spec.task,
-                technique=subject.label,
-                repeat=r.spec.repeat,
-                probe=r.spec.probe,
+                **_place(r, subject),
                 status=r.status,
                 reason=r.reason or "no reason was recorded",
                 attempts=r.attempts,
@@ -121,12 +130,7 @@ def _ended(found: Sequence[Subject]) -> list[Ended]:
         there = {r.identity for r in subject.records}
         rows += [
             Ended(
-                identity=p.identity,
-                dataset=p.spec.dataset,
-                task=p.spec.task,
-                technique=subject.label,
-                repeat=p.spec.repeat,
-                probe=p.spec.probe,
+                **_place(p, subject),
                 status="not-run",
                 reason="planned, and not run yet: run the study again to go on",
             )
@@ -145,12 +149,7 @@ def _broken(found: Sequence[Subject]) -> list[Broken]:
             told += [(n, m.reason) for n, m in r.scores.items() if m.status == "failed"]
             rows += [
                 Broken(
-                    identity=r.identity,
-                    dataset=r.spec.dataset,
-                    task=r.spec.task,
-                    technique=subject.label,
-                    repeat=r.spec.repeat,
-                    probe=r.spec.probe,
+                    **_place(r, subject),
                     metric=metric,
                     reason=reason or "no reason was recorded",
                 )

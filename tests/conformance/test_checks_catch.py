@@ -4,39 +4,25 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from pets_eval.checks import checks_for, parametrize_with_checks, toy
 from pets_eval.model import (
     Answer,
-    Card,
     Claims,
-    Column,
     Estimate,
     Guarantee,
     PetsEvalError,
     Release,
-    Schema,
     Score,
-    Source,
-    Table,
     Task,
     Technique,
     cell_index,
     param,
 )
-from pets_eval.registry import dataset, metric, task, technique
+from pets_eval.registry import metric, task, technique
 
-
-def failed_checks(plugin):
-    failed = set()
-    for run in checks_for(plugin):
-        try:
-            run(plugin)
-        except AssertionError:
-            failed.add(run.__name__)
-    return failed
+from .conftest import failed_checks
 
 
 class Counting(Technique):
@@ -382,69 +368,6 @@ def clairvoyant(answer, tomorrow):
     ids=lambda p: getattr(p, "__name__", "-"),
 )
 def test_a_flawed_metric_fails_the_check_of_its_flaw(plugin, failing):
-    assert failed_checks(plugin) == failing
-
-
-class Digits(Source):
-    """Ten rows, on which the flawed datasets are built."""
-
-    def card(self):
-        return Card(title="digits", description="ten rows", source="made up", licence="CC0-1.0", generated=True)
-
-    def schema(self):
-        return Schema({"x": Column("integer", bounds=(0, 9))}, rows=10)
-
-    def fingerprint(self, cache):
-        return "0" * 64
-
-    def load(self, cache, target):
-        schema = self.schema()
-        return Table(schema, data=schema.conform(pd.DataFrame({"x": self.rows()}), where="digits"))
-
-    def rows(self):
-        return range(10)
-
-
-@dataset("digits")
-class SoundDigits(Digits):
-    """Sound."""
-
-
-@dataset("unlicensed-digits")
-class UnlicensedDigits(Digits):
-    """Has no licence."""
-
-    def card(self):
-        return replace(super().card(), licence="")
-
-
-@dataset("fewer-digits")
-class FewerDigits(Digits):
-    """Has fewer rows than it declares."""
-
-    def rows(self):
-        return range(9)
-
-
-@dataset("random-digits")
-class RandomDigits(Digits):
-    """Has other rows each time."""
-
-    def rows(self):
-        return np.random.default_rng().permutation(10_000)[:10] % 10
-
-
-@pytest.mark.parametrize(
-    "plugin, failing",
-    [
-        (SoundDigits(), set()),
-        (UnlicensedDigits(), {"check_card"}),
-        (FewerDigits(), {"check_rows"}),
-        (RandomDigits(), {"check_rows"}),
-    ],
-    ids=lambda p: getattr(p, "name", "-"),
-)
-def test_a_flawed_dataset_fails_the_check_of_its_flaw(plugin, failing):
     assert failed_checks(plugin) == failing
 
 

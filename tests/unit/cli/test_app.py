@@ -143,6 +143,13 @@ def test_a_fault_of_the_program_is_not_passed_off_as_bad_input(verb, capsys):
     assert "please report it" in capsys.readouterr().err
 
 
+def test_a_fault_tells_its_place_and_not_its_message(verb, capsys):
+    verb(lambda: int("XQZ" + "-PLANTED"))
+    assert main(["extra-verb"]) == 70
+    told = capsys.readouterr().err
+    assert "test_app.py" in told and "ValueError" in told and "XQZ-PLANTED" not in told
+
+
 @pytest.mark.parametrize("code", [0, 1, 2])
 def test_a_verb_sets_the_exit_code(verb, code):
     verb(lambda: code)

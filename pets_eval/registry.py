@@ -83,6 +83,7 @@ def metric(
     range: tuple[float, float] = (-math.inf, math.inf),
     anchored: bool = False,
     source: str = "",
+    cannot_show: str = "",
     effort: Effort = "stored",
     extra: str = "",
 ) -> Callable[[F], F]:
@@ -105,6 +106,7 @@ def metric(
             optional=tuple(p.name for p in signature if p.default is not p.empty),
             anchored=anchored,
             source=source,
+            cannot_show=cannot_show,
             effort=effort,
             extra=extra,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,22 +14,14 @@ import click
 import yaml
 
 from pets_datasets import reading
-from pets_eval.model import Column, PetsEvalError, Schema
+from pets_eval.model import PetsEvalError, Schema
+from pets_eval.model.guess import SOURCE, guess_schema
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_SOURCE = "read from the data; replace by what is published"
 _CUT = "read from the first {rows:,} rows of the data only; replace by what is published"
-_UNIT_SOURCE = "the bound on its rows was read from the data; replace that by a bound set beforehand"
-_CODES = 10  # whole numbers with at most this many values are taken for codes
 _ENOUGH = 2_000_000  # rows to look at: keeps memory and waiting in bounds
-_CATEGORIES = 200  # texts with more values are taken for names or free text, which no schema should list
-_NO_ANSWER = ("", "?", ".", "-", "N", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none", "<NA>")
-_ID_NAME = re.compile(r"(^|[_\W])(id|ids|uuid|guid|key|ssn|nr|no|number|identifier)$", re.IGNORECASE)
-_WEIGHT_NAME = re.compile(r"(^|[_\W])(weight|wgt|wt|pwgtp|fnlwgt)$", re.IGNORECASE)
-_PADDED = r"[+-]?0\d+"  # 007 is a code, not a number
-_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?"
 _SEPARATORS = {"\x85", "\u2028", "\u2029", "\ufeff"}
 _HEAD = """\
 # A draft of the public schema of your table. Read every line before use.
@@ -55,101 +46,24 @@ def draft_schema(path: Path) -> Schema:
     not all rows were looked at. Raises `PetsEvalError` for a file that cannot be read.
     """
     names = reading.names_in(path)
-    seen = {name: _Seen() for name in names}
     pieces = reading.pieces(path, names)
-    for piece in pieces:
-        for name in names:
-            seen[name].add(_texts(piece[name]))
-        if seen[names[0]].rows >= _ENOUGH:
-            break
-    rows = seen[names[0]].rows
-    if not rows:
-        raise PetsEvalError(f"{path.name}: the table has no rows")
-    source = _CUT.format(rows=rows) if any(len(piece) for piece in pieces) else _SOURCE
-    columns = {name: _guess(name, seen[name], source) for name in names}
-    units = [n for n, c in columns.items() if c.kind == "id" and "unit" in c.roles]
-    if not units:
-        return Schema(columns=columns)
-    unit = units[0]
-    columns[unit] = replace(columns[unit], from_data=True, source=_UNIT_SOURCE)
-    return Schema(columns=columns, unit=unit, max_rows_per_unit=int(seen[unit].counts.max()))
+    rows = 0
 
+    def looked() -> Iterator[pd.DataFrame]:
+        nonlocal rows
+        while rows < _ENOUGH and (piece := next(pieces, None)) is not None:
+            rows += len(piece)
+            yield piece
 
-class _Seen:
-    """What is known of a column: how often each text occurs, None for missing."""
-
-    def __init__(self) -> None:
-        import pandas as pd
-
-        self.rows = 0
-        self.empty = 0
-        self.counts = pd.Series(dtype="int64")
-
-    def add(self, texts: pd.Series) -> None:
-        self.rows += len(texts)
-        self.empty += int(texts.isna().sum())
-        self.counts = self.counts.add(texts.value_counts(), fill_value=0)
-
-
-def _texts(values: pd.Series) -> pd.Series:
-    """Values as the texts a CSV file would hold."""
-    missing = values.isna()
-    if values.dtype.kind == "f":
-        whole = ~missing & (values % 1 == 0) & (values.abs() < 2**53)
-        values = values.astype(object).where(~whole, values.where(whole, 0).astype("int64").astype(object))
-    return values.astype(str).mask(missing)
-
-
-def _guess(name: str, seen: _Seen, source: str) -> Column:
-    import pandas as pd
-
-    texts = pd.Series(seen.counts.index, dtype=str)
-    if texts.empty:
-        return Column("id", nullable=True, label="no value at all: say what it is, or take the column out")
-    no_answer = texts.isin(_NO_ANSWER)
-    kind = _number_kind(texts[~no_answer])
-    if kind is None:
-        no_answer &= texts != "N"  # between words, N is more likely a category than "no answer"
-    codes = tuple(sorted(texts[no_answer]))
-    nullable = bool(seen.empty or codes)
-    texts = texts[~no_answer]
-    facts: dict[str, Any] = {"missing": codes, "nullable": nullable}
-    marked: dict[str, Any] = {**facts, "from_data": True, "source": source}
-    if texts.empty:
-        return Column("id", label="no value at all: say what it is, or take the column out", **facts)
-    once = len(texts) == seen.rows and seen.rows > _CODES
-    if once and kind != "real" and (kind != "date") and (_ID_NAME.search(name) or kind is None):
-        return Column("id", roles=("identifier",), **facts)
-    if _ID_NAME.search(name) and kind in (None, "integer") and len(texts) > _CODES:
-        return Column("id", roles=("unit", "identifier"), label="several rows per value: is this the person?", **facts)
-    if kind == "date":
-        days = pd.to_datetime(texts, format="ISO8601", errors="coerce").dropna()
-        first, last = ((day.normalize() - pd.Timestamp(0)).days for day in (days.min(), days.max()))
-        return Column("date", bounds=(first, max(last, first + 1)), **marked)
-    if kind == "real" or (kind == "integer" and len(texts) > _CODES):
-        numbers = pd.to_numeric(texts)
-        low, high = float(numbers.min()), float(numbers.max())
-        roles: Any = ("weight",) if _WEIGHT_NAME.search(name) else ()
-        return Column(kind, bounds=(low, high if high > low else low + 1), roles=roles, **marked)
-    if len(texts) > _CATEGORIES:
-        return Column("id", label="names or free text? never tabulated; give a domain if it has categories", **facts)
-    order = texts.iloc[pd.to_numeric(texts).argsort()] if kind == "integer" else texts.sort_values()
-    return Column("categorical", domain=tuple(order), **marked)
-
-
-def _number_kind(texts: pd.Series) -> Any:
-    """The kind that all *texts* fit: date, integer or real; None for categories."""
-    import numpy as np
-    import pandas as pd
-
-    if texts.empty or texts.str.fullmatch(_PADDED).any():
-        return None
-    if texts.str.fullmatch(_DATE).all():
-        return "date" if pd.to_datetime(texts, format="ISO8601", errors="coerce").notna().all() else None
-    numbers = pd.to_numeric(texts, errors="coerce").astype("float64")
-    if not np.isfinite(numbers).all():
-        return None
-    return "integer" if (numbers % 1 == 0).all() and (numbers.abs() < 2**53).all() else "real"
+    try:
+        schema = guess_schema(looked())
+    except PetsEvalError as error:
+        raise PetsEvalError(f"{path.name}: {error}") from None
+    if not any(len(piece) for piece in pieces):
+        return schema
+    cut = _CUT.format(rows=rows)
+    columns = {n: replace(c, source=cut) if c.source == SOURCE else c for n, c in schema.columns.items()}
+    return replace(schema, columns=columns)
 
 
 # -- writing --------------------------------------------------------------------------------------

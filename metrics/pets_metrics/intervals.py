@@ -12,6 +12,8 @@ import numpy as np
 import scipy  # its parts load when they are first asked for
 from numpy.typing import ArrayLike, NDArray
 
+from pets_eval.model import Estimate
+
 
 def t_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float]:
     """Student's interval for the mean of *values*, shape (n,); (NaN, NaN) for fewer than two.
@@ -48,6 +50,18 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> tuple[float, flo
     low = 0.0 if successes == 0 else centre - half
     high = 1.0 if successes == trials else centre + half
     return low, high
+
+
+def proportion(successes: int, trials: int, level: float = 0.95, note: str = "") -> Estimate:
+    """The share *successes* / *trials* with Wilson's interval; not measured without trials.
+
+    >>> proportion(5, 10).value, round(proportion(5, 10).low, 3)
+    (0.5, 0.237)
+    """
+    if trials == 0:
+        return Estimate.missing(note or "there was nothing to count")
+    low, high = wilson(successes, trials, level)
+    return Estimate(successes / trials, low, high, level, "wilson", trials, note)
 
 
 def clopper_pearson(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:

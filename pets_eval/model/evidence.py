@@ -52,7 +52,8 @@ class MetricSpec:
 
     `needs`: its parameter names, filled by the injector; `goal`: which direction is better; `anchored`: whether the
     anchors `raw` and `null` must come out as the metric's best and worst (or, for privacy, worst and best) end;
-    `effort`: "stored" works on kept releases, "rerun" and "train" run the technique again as probe cells.
+    `cannot_show`: what a reader must not conclude from a good figure; `effort`: "stored" works on kept releases, "rerun"
+    and "train" run the technique again as probe cells.
     """
 
     name: str
@@ -65,6 +66,7 @@ class MetricSpec:
     optional: tuple[str, ...] = ()
     anchored: bool = False
     source: str = ""
+    cannot_show: str = ""
     effort: Effort = "stored"
     extra: str = ""
 

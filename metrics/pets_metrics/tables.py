@@ -1,0 +1,179 @@
+"""Put real, released and held-out tables on one footing, so that every metric reads them alike.
+
+A metric takes plain DataFrames and an optional schema. `align` brings them to the form that the engine's tables have
+already: categories as pandas categoricals over one domain, numbers as floats, dates as datetimes. It is lenient where
+an evaluator must be: a category that the schema does not name is kept as a category of its own, not refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pets_eval.model import Column, PetsEvalError, Schema
+from pets_eval.model.guess import guess_schema
+
+
+@dataclass(frozen=True, eq=False)
+class Aligned:
+    """Tables with the same columns in the same form; *schema* describes those columns and no other."""
+
+    schema: Schema
+    real: pd.DataFrame
+    synthetic: pd.DataFrame
+    control: pd.DataFrame | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that are compared, in order."""
+        return list(self.schema.columns)
+
+
+def align(
+    real: pd.DataFrame,
+    synthetic: pd.DataFrame,
+    control: pd.DataFrame | None = None,
+    schema: Schema | None = None,
+    *,
+    columns: Iterable[str] | None = None,
+) -> Aligned:
+    """The three tables over the columns that all of them have, in one form; see the module's docstring.
+
+    Ids, weights and the unit of privacy are left out, for nobody would compare them. Without a schema, one is guessed
+    from the rows (`pets_eval.model.guess`). With *columns*, only those are kept, and each must be there. Indexes are
+    made 0, 1, ... in each table. Raises `PetsEvalError` for an empty table, for infinite or unreadable numbers, and
+    where no column is left.
+    """
+    tables = {"real": real, "synthetic": synthetic} | ({} if control is None else {"control": control})
+    for name, table in tables.items():
+        if not isinstance(table, pd.DataFrame):
+            raise PetsEvalError(f"{name} must be a pandas DataFrame, not {type(table).__name__}")
+        if table.empty:
+            raise PetsEvalError(f"the {name} table has no rows")
+        if table.columns.has_duplicates:
+            raise PetsEvalError(f"the {name} table has a column twice; rename one of them")
+    shared = [n for n in real.columns if all(n in t.columns for t in tables.values())]
+    known = schema or guess_schema([t[shared] for t in tables.values()])
+    names = [n for n in known.tabular() if n in shared]
+    if columns is not None:
+        wanted = list(dict.fromkeys(columns))
+        lacking = [n for n in wanted if n not in names]
+        if lacking:
+            raise PetsEvalError(f"column {lacking[0]!r} is not in all tables as one that can be compared")
+        names = [n for n in names if n in wanted]
+    if not names:
+        raise PetsEvalError("the tables share no column that can be compared; check their column names")
+    done: dict[str, Column] = {}
+    values: dict[str, list[pd.Series]] = {}
+    for name in names:
+        done[name], values[name] = _column(name, known.columns[name], [t[name] for t in tables.values()])
+    frames = [pd.DataFrame({n: values[n][i] for n in names}) for i in range(len(tables))]
+    rules = tuple(r for r in known.constraints if set(r.forbid) <= set(names))
+    described = replace(known, columns=done, constraints=rules, unit="record", max_rows_per_unit=1)
+    return Aligned(described, frames[0], frames[1], frames[2] if control is not None else None)
+
+
+def _column(name: str, column: Column, values: Sequence[pd.Series]) -> tuple[Column, list[pd.Series]]:
+    """The column as these values need it (more categories, nullable), and the values in its form."""
+    done = [_form(name, column, v.reset_index(drop=True)) for v in values]
+    if column.kind == "categorical":
+        known = set(column.domain)
+        found: dict[str, None] = {}
+        for v in done:
+            used = v.cat.remove_unused_categories().cat.categories
+            found |= dict.fromkeys(str(c) for c in used if c not in known)
+        if found:
+            column = replace(column, domain=(*column.domain, *sorted(found)), from_data=True)
+        done = [v.cat.set_categories(list(column.domain)) for v in done]
+    elif column.kind == "integer" and any((v.dropna() % 1 != 0).any() for v in done):
+        column = replace(column, kind="real", bins=column.edges())
+    if not column.nullable and any(v.isna().any() for v in done):
+        column = replace(column, nullable=True)
+    return column, done
+
+
+def _form(name: str, column: Column, values: pd.Series) -> pd.Series:
+    if column.kind == "categorical":
+        if isinstance(values.dtype, pd.CategoricalDtype) and set(values.cat.categories) <= set(column.domain):
+            return values
+        texts = as_texts(values)
+        return texts.mask(values.isna() | texts.isin(column.missing)).astype("category")
+    if column.kind == "date":
+        if values.dtype.kind != "M":
+            values = pd.to_datetime(values.mask(values.astype(str).isin(column.missing)), errors="coerce")
+        days: pd.Series = values.dt.tz_localize(None).astype("datetime64[ns]")
+        return days
+    if values.dtype == object or isinstance(values.dtype, pd.CategoricalDtype) or values.dtype.kind not in "iufb":
+        texts = values.astype(str)
+        missing = values.isna() | texts.isin(column.missing)
+        numbers = pd.to_numeric(texts.mask(missing), errors="coerce").astype("float64")
+        if (numbers.isna() & ~missing).any():
+            raise PetsEvalError(
+                f"column {name!r} has values that are no numbers; list them as missing codes, or mend it"
+            )
+    else:
+        numbers = pd.Series(values.to_numpy(dtype="float64", na_value=np.nan))
+        codes = [float(c) for c in column.missing if c.lstrip("+-").replace(".", "", 1).isdigit()]
+        if codes:
+            numbers = numbers.mask(numbers.isin(codes))
+    if np.isinf(numbers.to_numpy()).any():
+        raise PetsEvalError(f"column {name!r} has infinite values; replace them")
+    return numbers
+
+
+def as_texts(values: pd.Series) -> pd.Series:
+    """Values as the texts of a schema's domain: whole floats lose the ".0" that a missing value gave them."""
+    if values.dtype.kind == "f":
+        whole = values.notna() & (values % 1 == 0)
+        return values.astype(object).where(~whole, values.where(whole, 0).astype("int64").astype(object)).astype(str)
+    return values.astype(str)
+
+
+def cell_codes(frame: pd.DataFrame, schema: Schema) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Public cell of each value, shape (rows, columns), and the number of cells of each column, shape (columns,).
+
+    *frame* is one of `Aligned`; numbers are cut at the schema's bins, a missing value has the last cell.
+
+    >>> tables = align(pd.DataFrame({"a": ["x", "y"]}), pd.DataFrame({"a": ["y", None]}))
+    >>> cell_codes(tables.synthetic, tables.schema)[0].tolist()
+    [[1], [2]]
+    """
+    columns = schema.columns
+    codes = np.empty((len(frame), len(columns)), dtype=np.int32, order="F")
+    for i, (name, column) in enumerate(columns.items()):
+        codes[:, i] = column.codes(frame[name])
+    return codes, np.array([len(c.cells()) for c in columns.values()], dtype=np.int64)
+
+
+def features(schema: Schema, *frames: pd.DataFrame, names: Sequence[str] | None = None) -> list[NDArray[np.float64]]:
+    """Tables of `Aligned` as numeric matrices for learned models: one array (rows, features) per frame, no NaN.
+
+    Categories become indicators (a missing one has its own); numbers are centred and scaled by the first frame's median
+    and standard deviation, with missing values at 0 beside an indicator. The columns are those of *names*, or all.
+
+    >>> tables = align(pd.DataFrame({"a": ["x", "y"], "b": [1.5, 3.5]}), pd.DataFrame({"a": ["y"], "b": [2.5]}))
+    >>> features(tables.schema, tables.real, tables.synthetic)[1].tolist()
+    [[0.0, 1.0, 0.0]]
+    """
+    parts: list[list[NDArray[np.float64]]] = [[] for _ in frames]
+    for name in names or schema.columns:
+        column = schema.columns[name]
+        if column.numeric:
+            numbers = [column.numbers(f[name]) for f in frames]
+            there = numbers[0][~np.isnan(numbers[0])]
+            middle, scale = (float(np.median(there)), float(there.std())) if there.size else (0.0, 1.0)
+            any_missing = any(np.isnan(x).any() for x in numbers)
+            for part, x in zip(parts, numbers, strict=True):
+                part.append(np.nan_to_num((x - middle) / (scale or 1.0), nan=0.0)[:, None])
+                if any_missing:
+                    part.append(np.isnan(x).astype(float)[:, None])
+        else:
+            codes = [f[name].cat.codes.to_numpy() for f in frames]
+            used = np.unique(np.concatenate(codes))
+            for part, c in zip(parts, codes, strict=True):
+                part.append((c[:, None] == used).astype(float))
+    return [np.hstack(part) for part in parts]

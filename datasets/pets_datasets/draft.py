@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import yaml
 
-from pets_datasets import reading
+from pets_eval import reading
 from pets_eval.model import PetsEvalError, Schema
 from pets_eval.model.guess import SOURCE, guess_schema
 
@@ -39,14 +39,17 @@ _HEAD = """\
 """
 
 
-def draft_schema(path: Path) -> Schema:
+def draft_schema(path: Path, *beside: Path) -> Schema:
     """A first guess at the schema of the CSV or Parquet file at *path*, from its first two million rows at most.
+
+    It also admits what stands in the files *beside* it, in the columns that they share.
 
     Every domain and bound in it was read from the rows and says so in `from_data` and `source`, which also says where
     not all rows were looked at. Raises `PetsEvalError` for a file that cannot be read.
     """
     names = reading.names_in(path)
     pieces = reading.pieces(path, names)
+    more = [(p, [n for n in names if n in reading.names_in(p)]) for p in beside]
     rows = 0
 
     def looked() -> Iterator[pd.DataFrame]:
@@ -54,9 +57,11 @@ def draft_schema(path: Path) -> Schema:
         while rows < _ENOUGH and (piece := next(pieces, None)) is not None:
             rows += len(piece)
             yield piece
+        for other, shared in more:
+            yield from reading.pieces(other, shared)
 
     try:
-        schema = guess_schema(looked())
+        schema = guess_schema(looked(), tables=1 + len(beside))
     except PetsEvalError as error:
         raise PetsEvalError(f"{path.name}: {error}") from None
     if not any(len(piece) for piece in pieces):

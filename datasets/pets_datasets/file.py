@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pets_datasets import reading, yaml_schema
+from pets_datasets import yaml_schema
 from pets_datasets.provenance import fingerprint
 from pets_datasets.stream import arrow_table, write_parquet
+from pets_eval import reading
 from pets_eval.model import Card, PetsEvalError, Schema, Source, Table, param
 from pets_eval.registry import dataset
 
@@ -25,8 +27,11 @@ _IN_MEMORY = 64_000_000  # bytes; a longer file goes through Parquet, a piece at
 class UserFile(Source):
     """Your own CSV or Parquet file, described by a schema file (draft one with: pets-eval schema DATA)."""
 
-    path: str = param(help="the CSV or Parquet file, relative to the study file")
-    schema_file: str = param(help="the schema file")
+    path: str = param(path=True, help="the CSV or Parquet file, relative to the study file")
+    schema_file: str = param(path=True, help="the schema file")
+    control_file: str = param(
+        "", path=True, help="people held out beforehand, a file like the first; the study then splits off nobody else"
+    )
 
     def card(self) -> Card:
         """The dataset card: what the schema file says, and no more."""
@@ -49,22 +54,40 @@ class UserFile(Source):
         return yaml_schema.read_schema(Path(self.schema_file))
 
     def fingerprint(self, cache: Path) -> str:
-        """SHA-256 over both files and the modules that read them."""
-        reading.names_in(Path(self.path))
+        """SHA-256 over the files and the modules that read them."""
+        given = [Path(p) for p in (self.path, self.control_file) if p]
+        for path in given:
+            reading.names_in(path)
         sources = tuple(str(module.__file__) for module in (reading, yaml_schema))
-        digests = [_digest(Path(path)) for path in (self.path, self.schema_file)]
+        digests = [_digest(path) for path in (*given, Path(self.schema_file))]
         return fingerprint((__file__, *sources), *digests)
 
     def load(self, cache: Path, target: Path) -> Table:
         """The conforming table: in memory, or for a long file streamed to *target*."""
-        path, schema = Path(self.path), self.schema()
-        counted = _counted(_conforming(path, schema), schema, path.name)
-        if path.is_file() and path.stat().st_size > _IN_MEMORY:
-            write_parquet((arrow_table(schema, piece) for piece in counted), target)
-            return Table(schema, path=target)
-        import pandas as pd
+        return _loaded(Path(self.path), self.schema(), target)
 
-        return Table(schema, data=pd.concat(list(counted), ignore_index=True))
+    def held_out(self, cache: Path, target: Path) -> Table | None:
+        """The people of the control file, in the same form."""
+        if not self.control_file:
+            return None
+        return _loaded(Path(self.control_file), replace(self.schema(), rows=None), target)
+
+    @staticmethod
+    def draft(path: Path, *beside: Path) -> str:
+        """A schema file for the table at *path* that also admits what stands in the files *beside* it."""
+        from pets_datasets.draft import draft_schema, schema_yaml
+
+        return schema_yaml(draft_schema(path, *beside))
+
+
+def _loaded(path: Path, schema: Schema, target: Path) -> Table:
+    counted = _counted(_conforming(path, schema), schema, path.name)
+    if path.is_file() and path.stat().st_size > _IN_MEMORY:
+        write_parquet((arrow_table(schema, piece) for piece in counted), target)
+        return Table(schema, path=target)
+    import pandas as pd
+
+    return Table(schema, data=pd.concat(list(counted), ignore_index=True))
 
 
 def _conforming(path: Path, schema: Schema) -> Iterator[pd.DataFrame]:

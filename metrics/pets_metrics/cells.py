@@ -24,7 +24,7 @@ def by_statistic(answer: Answer, truth: Answer) -> Iterator[tuple[str, Floats, F
     released, true = answer.on(truth.table.index).values, truth.values
     statistics = truth.table.index.get_level_values("statistic").to_numpy()
     if (statistics == "probability").any():
-        raise Unsupported("the answer predicts outcomes of single people; see auroc")
+        raise Unsupported("the answer predicts outcomes of single people; see metrics of predictions such as auroc")
     code, blocks = pd.factorize(truth.table.index.get_level_values("block"))
     for statistic in dict.fromkeys(statistics):
         those = statistics == statistic

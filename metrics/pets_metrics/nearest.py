@@ -29,19 +29,19 @@ Indices = NDArray[np.int64]
 
 _FAR = -1e9  # the coordinate of a missing value: at distance 1 from every other, at 0 from itself
 _TILE = 256
-_CHUNK = 4096  # queries of one piece of work
+_CHUNK = 4096  # most queries of one piece of work
 
 
 def coordinates(schema: Schema, *frames: pd.DataFrame, scale: pd.DataFrame | None = None) -> list[Floats]:
     """Tables of `tables.Aligned` as coordinates, one array (rows, columns) per frame; see the module's docstring.
 
-    Numbers are divided by their range in *scale* (by default the first frame); a constant column tells equal from
-    different.
+    Numbers are counted from their smallest value in *scale* (by default the first frame) in units of their range there;
+    a constant column tells equal from different.
 
     >>> from pets_metrics.tables import align
     >>> t = align(pd.DataFrame({"a": ["x", "y"], "b": [0.5, 4.5]}), pd.DataFrame({"a": ["y"], "b": [None]}))
     >>> coordinates(t.schema, t.real)[0].tolist()
-    [[0.0, 0.125], [2.0, 1.125]]
+    [[0.0, 0.0], [2.0, 1.0]]
     """
     scale = frames[0] if scale is None else scale
     done = [np.empty((len(f), len(schema.columns))) for f in frames]
@@ -49,19 +49,15 @@ def coordinates(schema: Schema, *frames: pd.DataFrame, scale: pd.DataFrame | Non
         if column.numeric:
             known = column.numbers(scale[name])
             known = known[~np.isnan(known)]
-            spread = float(np.ptp(known)) if known.size else 0.0
+            low, spread = (float(known.min()), float(np.ptp(known))) if known.size else (0.0, 0.0)
             for out, frame in zip(done, frames, strict=True):
-                x = column.numbers(frame[name])
-                out[:, i] = np.where(np.isnan(x), _FAR, x / spread if spread > 0 else np.sign(x - _first(known)) * 2)
+                x = column.numbers(frame[name]) - low
+                out[:, i] = np.where(np.isnan(x), _FAR, x / spread if spread > 0 else np.sign(x) * 2)
         else:
             for out, frame in zip(done, frames, strict=True):
                 codes = frame[name].cat.codes.to_numpy()
                 out[:, i] = np.where(codes < 0, _FAR, codes * 2.0)
     return done
-
-
-def _first(known: Floats) -> float:
-    return float(known[0]) if known.size else 0.0
 
 
 def nearest(queries: Floats, references: Floats, k: int = 1) -> tuple[Floats, Indices]:
@@ -93,20 +89,22 @@ class Index:
         columns, count = self._tiles.rows.shape
         if not 1 <= k <= count:
             raise ValueError(f"{k} neighbours were asked for among {count} records")
-        order, _ = _tiles(queries, _CHUNK)  # alike queries go together: they visit the same tiles
+        threads = threads or _cores()
+        size = max(_TILE, min(_CHUNK, -(-len(queries) // threads)))
+        order, _ = _tiles(queries, size)  # alike queries go together: they visit the same tiles
         distances = np.full((len(queries), k), np.inf)
         found = np.zeros((len(queries), k), dtype=np.int64)
         search = _compiled() or _vectorised
 
         def piece(start: int) -> None:
-            chosen = order[start : start + _CHUNK]
+            chosen = order[start : start + size]
             near, at = np.full((len(chosen), k), np.inf), np.zeros((len(chosen), k), dtype=np.int64)
             t = self._tiles
             search(np.ascontiguousarray(queries[chosen]), t.rows, t.cuts, t.low, t.high, near, at)
             distances[chosen], found[chosen] = near, at
 
-        with ThreadPoolExecutor(threads or _cores()) as pool:
-            list(pool.map(piece, range(0, len(queries), _CHUNK)))
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(piece, range(0, len(queries), size)))
         return distances / columns, self._order[found]
 
 

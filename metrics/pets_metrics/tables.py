@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pets_eval.model import Column, PetsEvalError, Schema
+from pets_eval.model import Column, PetsEvalError, Schema, Unsupported
 from pets_eval.model.guess import guess_schema
 
 
@@ -57,7 +57,13 @@ def align(
         if table.columns.has_duplicates:
             raise PetsEvalError(f"the {name} table has a column twice; rename one of them")
     shared = [n for n in real.columns if all(n in t.columns for t in tables.values())]
-    known = schema or guess_schema([t[shared] for t in tables.values()])
+    if not shared:
+        raise PetsEvalError("the tables share no column that can be compared; check their column names")
+    for name in shared:
+        for table in tables.values():
+            if table[name].dtype.kind == "f" and np.isinf(table[name].to_numpy()).any():
+                raise PetsEvalError(f"column {name!r} has infinite values; replace them")
+    known = schema or guess_schema([t[shared] for t in tables.values()], tables=len(tables))
     names = [n for n in known.tabular() if n in shared]
     if columns is not None:
         wanted = list(dict.fromkeys(columns))
@@ -100,29 +106,36 @@ def _form(name: str, column: Column, values: pd.Series) -> pd.Series:
     if column.kind == "categorical":
         if isinstance(values.dtype, pd.CategoricalDtype) and set(values.cat.categories) <= set(column.domain):
             return values
-        texts = as_texts(values)
-        return texts.mask(values.isna() | texts.isin(column.missing)).astype("category")
+        codes, texts = _texts(values, column)
+        return pd.Series(pd.Categorical.from_codes(codes, categories=pd.Index(texts)))
     if column.kind == "date":
         if values.dtype.kind != "M":
             values = pd.to_datetime(values.mask(values.astype(str).isin(column.missing)), errors="coerce")
         days: pd.Series = values.dt.tz_localize(None).astype("datetime64[ns]")
         return days
     if values.dtype == object or isinstance(values.dtype, pd.CategoricalDtype) or values.dtype.kind not in "iufb":
-        texts = values.astype(str)
-        missing = values.isna() | texts.isin(column.missing)
-        numbers = pd.to_numeric(texts.mask(missing), errors="coerce").astype("float64")
-        if (numbers.isna() & ~missing).any():
-            raise PetsEvalError(
-                f"column {name!r} has values that are no numbers; list them as missing codes, or mend it"
-            )
+        codes, texts = _texts(values, column)
+        parsed = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(dtype="float64")
+        if np.isnan(parsed).any():
+            raise PetsEvalError(f"column {name!r} has values that are no numbers; list them as missing codes")
+        numbers = pd.Series(np.append(parsed, np.nan)[codes])  # the code of a missing value is -1, the last place
     else:
         numbers = pd.Series(values.to_numpy(dtype="float64", na_value=np.nan))
-        codes = [float(c) for c in column.missing if c.lstrip("+-").replace(".", "", 1).isdigit()]
-        if codes:
-            numbers = numbers.mask(numbers.isin(codes))
-    if np.isinf(numbers.to_numpy()).any():
+        missing = [float(c) for c in column.missing if c.lstrip("+-").replace(".", "", 1).isdigit()]
+        if missing:
+            numbers = numbers.mask(numbers.isin(missing))
+    if np.isinf(numbers.to_numpy()).any():  # they were spelt out as text
         raise PetsEvalError(f"column {name!r} has infinite values; replace them")
     return numbers
+
+
+def _texts(values: pd.Series, column: Column) -> tuple[NDArray[np.intp], NDArray[np.object_]]:
+    """The distinct values as texts, without those that mean "no answer", and which of them each value is (-1: none)."""
+    codes, distinct = pd.factorize(values)
+    again, texts = pd.factorize(as_texts(pd.Series(distinct)).to_numpy(dtype=object))  # 1 and "1" are one category
+    known = ~np.isin(texts, column.missing)
+    places = np.where(known, known.cumsum() - 1, -1)
+    return np.append(places[again], -1)[codes], texts[known]
 
 
 def as_texts(values: pd.Series) -> pd.Series:
@@ -131,6 +144,27 @@ def as_texts(values: pd.Series) -> pd.Series:
         whole = values.notna() & (values % 1 == 0)
         return values.astype(object).where(~whole, values.where(whole, 0).astype("int64").astype(object)).astype(str)
     return values.astype(str)
+
+
+def quasi_identifiers(schema: Schema, columns: Iterable[str] | None = None) -> list[str]:
+    """The columns by which people may be found: *columns*, else those with the role, else all categorical ones.
+
+    The last is a makeshift for tables that nobody has described. Raises `PetsEvalError` for a column that is not there
+    and `Unsupported` where none is left.
+
+    >>> sex, pay = Column("categorical", domain=("F", "M")), Column("real", bounds=(0, 9))
+    >>> quasi_identifiers(Schema({"sex": sex, "pay": pay}))
+    ['sex']
+    """
+    if columns is not None:
+        asked = list(dict.fromkeys(columns))
+        for name in asked:
+            schema.column(name)
+    else:
+        asked = schema.with_role("quasi-identifier") or [n for n, c in schema.columns.items() if not c.numeric]
+    if not asked:
+        raise Unsupported("no column is a quasi-identifier; give one the role in the schema, or name columns")
+    return asked
 
 
 def cell_codes(frame: pd.DataFrame, schema: Schema) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

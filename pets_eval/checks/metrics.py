@@ -21,12 +21,13 @@ Metric = Callable[..., Any]
 
 
 def check_metric_spec(plugin: Metric) -> None:
-    """It is named after its function, uses the known words, and asks for evidence that exists."""
+    """It is named after its function, says what it cannot show, and asks for evidence that exists."""
     spec: MetricSpec = plugin.spec  # type: ignore[attr-defined]
     assert spec.axis in get_args(Axis) and spec.goal in get_args(Goal) and spec.effort in get_args(Effort)
     assert spec.unit.strip(), f"{spec.name} has no unit"
     assert spec.range[0] < spec.range[1], f"{spec.name} has an empty range"
     assert (plugin.__doc__ or "").strip(), f"{spec.name} has no docstring"
+    assert spec.cannot_show.strip(), f"{spec.name} does not say what it cannot show"
     unknown = set(spec.needs) - EVIDENCE
     assert not unknown, f"{spec.name} needs {sorted(unknown)}, which no run provides; give it a default"
 
@@ -128,7 +129,7 @@ def _evidence(plugin: Metric) -> Iterator[dict[str, Any]]:
             }
             if release.guarantee is not None:
                 evidence["guarantee"] = release.guarantee
-            if isinstance(release.value, Table):
+            if isinstance(release.value, Table) and task.wants_records:
                 evidence["synthetic"] = release.value.frame()
             yield evidence
 

@@ -18,7 +18,7 @@ from pets_eval import __version__
 from pets_eval.cli.docs import facts
 from pets_eval.model import PetsEvalError, Unsupported, near
 
-VERBS = ("init", "check", "plan", "run", "score", "report", "verify", "purge", "list", "show")
+VERBS = ("init", "check", "plan", "run", "assess", "score", "report", "verify", "purge", "list", "show")
 PLUGIN_VERBS = "pets_eval.verbs"
 
 DONE, FAILED_CELLS, BAD_INPUT, FAULT, INTERRUPTED = 0, 1, 2, 70, 130

@@ -71,6 +71,7 @@ def _metric(spec: MetricSpec) -> dict[str, Any]:
         "effort": spec.effort,
         "anchored": spec.anchored,
         "source": spec.source,
+        "cannot show": spec.cannot_show,
     }
 
 

@@ -2,7 +2,8 @@
 
 The rules, in one place:
 - The unfavourable end of a figure's interval decides (the high end against an upper limit, the low end against a lower
-  one). Without an interval the value decides, and the reason says so. What was not measured is not evaluated.
+  one), unless the check accuses only of what is proven. Without an interval the value decides, and the reason says so.
+  What was not measured is not evaluated.
 - Over datasets, tasks, seats and groups, the worst decides.
 - Little evidence passes nothing: not a figure measured in fewer than half of the planned repeats, and not a test that
   could not have failed. What misses a limit on little evidence still misses it.
@@ -123,7 +124,7 @@ class Evaluation:
         target = self._target(check, figure, place)
         if target is None or math.isnan(target):
             return _row("not-evaluated", f"{check.value_of}, the limit for {subject}, was not measured", place)
-        decisive, told = _decisive(figure, check.op)
+        decisive, told = _decisive(figure, check)
         holds = all(_HOLDS[check.op](d, target) for d in decisive)
         relation = "is" if holds else "is not"
         reason = f"{subject} {told} {relation} {_LIMIT[check.op]} {brief(target)}"
@@ -220,10 +221,18 @@ class Evaluation:
         deciding = [r for r in rows if r.verdict == name]
         if name == "not-applicable" and not self.subject.finished:
             return self._made("not-evaluated", deciding[0].reason, rows)
+        if name == "not-applicable" and self._never_played():
+            # The criterion is asked of such releases, and no task of the study, or no data, let a metric answer it.
+            return self._made("not-evaluated", deciding[0].reason, rows)
         if name == "not-applicable" and self.criterion.evidence == "claimed" and deciding[0].dataset:
             # Asked of this family, and no release says it: missing, not inapplicable.
             return self._made("not-evaluated", f"not stated: {deciding[0].reason}", rows)
         return self._made(name, joined(deciding), rows)
+
+    def _never_played(self) -> bool:
+        """Whether every metric of the criterion lacked, wherever there is a release, the evidence that it reads."""
+        figures = [f for n in self.criterion.check.names() for p in self.subject.places() for f in self._figures(n, p)]
+        return bool(figures) and all(f.lacks for f in figures)
 
     def _made(self, name: VerdictName, reason: str, rows: Sequence[VerdictRow] = ()) -> Verdict:
         placed = [r for r in rows if r.dataset]
@@ -254,7 +263,7 @@ def _chosen(figures: list[Figure], check: Check) -> list[Figure]:
     return [f for f in figures if check.seat is None or f.seat == check.seat]
 
 
-def _decisive(figure: Figure, op: str) -> tuple[list[float], str]:
+def _decisive(figure: Figure, check: Check) -> tuple[list[float], str]:
     """The numbers that decide, and how the figure is told."""
     value = figure.number
     if figure.unit == P_VALUE and figure.adjusted is not None:
@@ -262,11 +271,13 @@ def _decisive(figure: Figure, op: str) -> tuple[list[float], str]:
     low, high = figure.interval
     if math.isnan(low):
         return [value], f"{brief(value)} (without an interval, so the value decides)"
-    ends = {"<": [high], "<=": [high], ">": [low], ">=": [low]}.get(op, [low, high])
+    above = check.op in (">", ">=")
+    ends = [low if above != check.proven else high] if check.op != "==" else [low, high]
     if low == high:
         return ends, brief(value)
     told, from_, to = together(value, low, high)
-    return ends, f"{told} ({figure.level:.0%} interval {from_} to {to}; its unfavourable end decides)"
+    which = "favourable" if check.proven else "unfavourable"
+    return ends, f"{told} ({figure.level:.0%} interval {from_} to {to}; its {which} end decides)"
 
 
 def _end(figure: Figure, *, high: bool) -> float:

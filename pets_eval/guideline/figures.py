@@ -23,8 +23,10 @@ class Figure(Strict):
 
     `value` is null where nothing was measured (`status` and `note` say why). `measured` counts the repeats with a
     value, `of` those that were planned. `n` counts the repeats, or the observations of a single one (`method` says
-    which). A p-value has no interval; instead `adjusted` is the p-value after Holm's correction over all `tests` of the
-    scorecard (null: this one is no test), and `floor` the smallest that its permutations can give (null: any).
+    which). A p-value has no interval; instead `adjusted` is the p-value after Holm's correction over all `tests` of its
+    axis on the scorecard (null: this one is no test), and `floor` the smallest that its permutations can give (null:
+    any). `detail`: whether other statistics of the metric matter first. `records`: whether the metric reads released
+    records; `lacks`: the evidence for want of which it was never played.
     """
 
     technique: str
@@ -49,6 +51,9 @@ class Figure(Strict):
     adjusted: float | None = None
     tests: int = 0
     floor: float | None = None
+    records: bool = False
+    lacks: list[str] = []
+    detail: bool = False
     note: str = ""
 
     @property

@@ -37,6 +37,9 @@ class Check(Strict):
     `beyond: data-free-anchor` keeps chance from being accused: a figure whose value is within the limit, and whose
     interval misses it, is not evaluated where that interval overlaps the one of the anchor that never looks at the
     data, as then there are too few observations to tell the two apart. That anchor itself never misses.
+
+    `proven: true` asks for certainty before it accuses: the favourable end of the interval decides, so that only a
+    figure that misses the limit beyond its uncertainty is a miss. Put a check without it beside it, to flag the doubt.
     """
 
     metric: str
@@ -47,6 +50,7 @@ class Check(Strict):
     value: bool | float | str | None = None
     value_of: str | None = None
     beyond: Literal["data-free-anchor"] | None = None
+    proven: bool = False
     on_miss: Literal["fail", "flag"]
 
     @model_validator(mode="after")

@@ -202,6 +202,10 @@ class Source(ABC):
     def load(self, cache: Path, target: Path) -> Table:
         """The conforming table; a long one is streamed to the Parquet file *target*. May download into *cache*."""
 
+    def held_out(self, cache: Path, target: Path) -> Table | None:
+        """People who were held out beforehand, in the form of `load`; None where the study is to split them off."""
+        return None
+
 
 class Task(ABC):
     """A question with a true answer. Subclasses are frozen dataclasses (see `registry.task`) of their parameters."""
@@ -209,6 +213,7 @@ class Task(ABC):
     name: ClassVar[str]
     kind: ClassVar[str]
     wants_query: ClassVar[bool] = False  # True for tasks whose answer is about the query rows
+    wants_records: ClassVar[bool] = False  # True where released records are the question: their metrics play here
     uses: ClassVar[tuple[str, ...]] = ()  # heavy modules it imports when asked, for the runner to import beforehand
 
     def needs(self, schema: Schema) -> None:

@@ -52,8 +52,9 @@ class MetricSpec:
 
     `needs`: its parameter names, filled by the injector; `goal`: which direction is better; `anchored`: whether the
     anchors `raw` and `null` must come out as the metric's best and worst (or, for privacy, worst and best) end;
-    `cannot_show`: what a reader must not conclude from a good figure; `effort`: "stored" works on kept releases, "rerun"
-    and "train" run the technique again as probe cells.
+    `headline`: the statistics that stand in the tables of a page, the others being details (none named: all stand
+    there); `cannot_show`: what a reader must not conclude from a good figure; `effort`: "stored" works on kept
+    releases, "rerun" and "train" run the technique again as probe cells.
     """
 
     name: str
@@ -66,6 +67,7 @@ class MetricSpec:
     optional: tuple[str, ...] = ()
     anchored: bool = False
     source: str = ""
+    headline: tuple[str, ...] = ()
     cannot_show: str = ""
     effort: Effort = "stored"
     extra: str = ""

@@ -27,9 +27,10 @@ _PADDED = r"[+-]?0\d+"  # 007 is a code, not a number
 _DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?"
 
 
-def guess_schema(pieces: Iterable[pd.DataFrame], source: str = SOURCE) -> Schema:
+def guess_schema(pieces: Iterable[pd.DataFrame], source: str = SOURCE, *, tables: int = 1) -> Schema:
     """A first guess at the schema of a table that comes in *pieces* of the same columns; *source* is said of it.
 
+    The pieces may be those of several *tables* about the same or other people, such as real and released ones.
     Text that looks like numbers is taken for numbers, and usual words for "no answer" as missing codes. Columns of
     names or free text become ids, and one that seems to name persons over several rows the unit of privacy. Raises
     `PetsEvalError` if there is no row.
@@ -44,7 +45,7 @@ def guess_schema(pieces: Iterable[pd.DataFrame], source: str = SOURCE) -> Schema
             seen.setdefault(str(name), _Seen()).add(_texts(piece[name]))
     if not seen or not next(iter(seen.values())).rows:
         raise PetsEvalError("the table has no rows")
-    columns = {name: _guess(name, found, source) for name, found in seen.items()}
+    columns = {name: _guess(name, found, source, tables) for name, found in seen.items()}
     units = [n for n, c in columns.items() if c.kind == "id" and "unit" in c.roles]
     if not units:
         return Schema(columns=columns)
@@ -78,7 +79,7 @@ def _texts(values: pd.Series) -> pd.Series:
     return values.astype(str).mask(missing)
 
 
-def _guess(name: str, seen: _Seen, source: str) -> Column:
+def _guess(name: str, seen: _Seen, source: str, tables: int) -> Column:
     import pandas as pd
 
     texts = pd.Series(seen.counts.index, dtype=str)
@@ -95,7 +96,7 @@ def _guess(name: str, seen: _Seen, source: str) -> Column:
     marked: dict[str, Any] = {**facts, "from_data": True, "source": source}
     if texts.empty:
         return Column("id", label="no value at all: say what it is, or take the column out", **facts)
-    once = len(texts) == seen.rows and seen.rows > _CODES
+    once = seen.counts.max() <= tables and len(texts) * tables >= seen.rows and seen.rows > _CODES * tables
     if once and kind != "real" and (kind != "date") and (_ID_NAME.search(name) or kind is None):
         return Column("id", roles=("identifier",), **facts)
     if _ID_NAME.search(name) and kind in (None, "integer") and len(texts) > _CODES:

@@ -32,6 +32,7 @@ class Param:
     le: float | None = None
     lt: float | None = None
     choices: tuple[Any, ...] = ()
+    path: bool = False
 
     def problem(self, value: Any) -> str | None:
         """Say why *value* (or an element of it, for a list) is out of range; None if it is in range."""
@@ -70,9 +71,13 @@ def param(
     le: float | None = None,
     lt: float | None = None,
     choices: Iterable[Any] = (),
+    path: bool = False,
 ) -> Any:
-    """Declare a parameter as a dataclass field with its help and range; without a default it must be given."""
-    meta = {_META: Param(help=help, ge=ge, gt=gt, le=le, lt=lt, choices=tuple(choices))}
+    """Declare a parameter as a dataclass field with its help and range; without a default it must be given.
+
+    *path* marks the name of a user's file: in a study file it is relative to that file.
+    """
+    meta = {_META: Param(help=help, ge=ge, gt=gt, le=le, lt=lt, choices=tuple(choices), path=path)}
     if default is dataclasses.MISSING:
         return dataclasses.field(metadata=meta)
     return dataclasses.field(default=default, metadata=meta)
@@ -88,6 +93,7 @@ class Described:
     required: bool
     range: str
     help: str
+    path: bool = False
 
 
 def describe(cls: type) -> list[Described]:
@@ -97,9 +103,8 @@ def describe(cls: type) -> list[Described]:
     for f in dataclasses.fields(cls):
         p = f.metadata.get(_META, Param())
         required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-        rows.append(
-            Described(f.name, _type_name(hints[f.name]), None if required else f.default, required, p.range(), p.help)
-        )
+        default = None if required else f.default
+        rows.append(Described(f.name, _type_name(hints[f.name]), default, required, p.range(), p.help, p.path))
     return rows
 
 

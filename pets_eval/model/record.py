@@ -86,13 +86,20 @@ class ScoreRow(Strict):
 
 
 class MetricResult(Strict):
-    """What one metric (by the hash of its source) found on one cell. `range` is what it can be; null = unbounded."""
+    """What one metric (by the hash of its source) found on one cell.
+
+    `range` is what it can be; null = unbounded. `needs` names the evidence that it reads, `lacks` what of it was not
+    there, for which reason it does not apply; `headline` the statistics that matter first (none: all).
+    """
 
     source: str
     axis: str
     goal: str
     unit: str
     range: tuple[float | None, float | None] = (None, None)
+    needs: list[str] = []
+    lacks: list[str] = []
+    headline: list[str] = []
     status: Literal["measured", "not-applicable", "failed"]
     reason: str = ""
     rows: list[ScoreRow] = []

@@ -20,6 +20,7 @@ class Release:
 
     `weight`: how many people each released record stands for (1/p for a p-sample).
     `attachments`: named bytes such as a proof or a quote, checked by the technique's `verify`.
+    `elsewhere`: it was made by somebody else, so that what it cost is not known, whatever reading it in takes.
     """
 
     kind: Literal["answer", "microdata", "model"]
@@ -28,6 +29,7 @@ class Release:
     weight: float = 1.0
     attachments: Mapping[str, bytes] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)

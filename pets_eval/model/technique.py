@@ -81,6 +81,10 @@ class Technique(ABC):
     def claims(self) -> Claims:
         """What this technique says of itself with these parameters."""
 
+    def fingerprint(self) -> str:
+        """A digest of whatever its release depends on beside parameters, data and source, such as a file it reads."""
+        return ""
+
     @abstractmethod
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Release:
         """Do the task on the inputs and return what may leave."""

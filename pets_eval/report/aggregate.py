@@ -6,10 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from pets_eval.guideline.figures import P_VALUE, Figure
-from pets_eval.guideline.multiplicity import holm
+from pets_eval.model.multiplicity import holm
 from pets_eval.model.record import MetricResult, Planned, RunRecord, ScoreRow, Spec
 from pets_eval.report.repeats import Combined, combine
 
+_RECORDS = "synthetic"  # the evidence by which a metric reads released records
 Key = tuple[str, ...]  # technique, dataset, task, metric, seat, group, statistic
 Measured = list[tuple[MetricResult, ScoreRow]]
 
@@ -18,8 +19,8 @@ def aggregate(records: Iterable[RunRecord], label: Callable[[Spec], str], plan: 
     """One figure per technique, dataset, task, metric, seat, group and statistic, over all finished repeats.
 
     A figure says in how many of the repeats of the *plan* (and of *records*) it was measured; see `combine` for its
-    value. P-values are not averaged: the smallest stands for all, adjusted by Holm over every test of the run. Those of
-    anchors are no tests: what nobody would release is not accused, and takes no power from the others.
+    value. P-values are not averaged: the smallest stands for all, adjusted by Holm over every test of its axis. Those
+    of anchors are no tests: what nobody would release is not accused, and takes no power from the others.
     """
     records = list(records)
     rows: dict[Key, Measured] = defaultdict(list)
@@ -78,6 +79,8 @@ def _figure(key: Key, found: Measured, silent: Sequence[MetricResult], of: int) 
         measured=len(values),
         of=of,
         floor=_floor(rows) if is_test else None,
+        records=_RECORDS in result.needs,
+        detail=bool(result.headline) and statistic not in result.headline,
     )
     notes = [figure.coverage, made.note, *_notes(found, silent)]
     return figure.model_copy(update={"note": "; ".join(n for n in notes if n)})
@@ -111,6 +114,8 @@ def _absent(key: Key, results: Sequence[MetricResult], of: int) -> Figure:
         unit=first.unit,
         status="not-applicable" if first.status == "not-applicable" else "failed",
         of=of,
+        records=_RECORDS in first.needs,
+        lacks=first.lacks if all(r.lacks for r in results) else [],
         note=first.reason,
     )
 
@@ -136,22 +141,24 @@ def _commonest(notes: Sequence[str]) -> list[str]:
 
 
 def _adjusted(figures: list[Figure], rows: dict[Key, Measured]) -> list[Figure]:
-    """Give each p-value figure the smallest of its Holm-adjusted p-values, over all tests of the scorecard."""
-    owners: list[Key] = []
-    tests: list[float] = []
+    """Give each p-value figure the smallest of its Holm-adjusted p-values, over all tests of its axis.
+
+    A test of fidelity accuses nobody of a leak, so it takes no power from those of privacy.
+    """
+    tests: dict[str, list[tuple[Key, float]]] = defaultdict(list)
     for key, found in rows.items():
         for result, row in found:
             if result.unit == P_VALUE and row.value is not None:
-                owners.append(key)
-                tests.append(row.value)
+                tests[result.axis].append((key, row.value))
     smallest: dict[Key, float] = {}
-    for key, p in zip(owners, holm(tests), strict=True):
-        smallest[key] = min(p, smallest.get(key, 1.0))
-    counts = Counter(owners)
+    for those in tests.values():
+        for (key, _), p in zip(those, holm([p for _, p in those]), strict=True):
+            smallest[key] = min(p, smallest.get(key, 1.0))
+    counts = Counter(key for those in tests.values() for key, _ in those)
     done = []
     for f in figures:
         key = (f.technique, f.dataset, f.task, f.metric, f.seat, f.group, f.statistic)
         if key in smallest:
-            f = f.model_copy(update={"adjusted": smallest[key], "n": counts[key], "tests": len(tests)})
+            f = f.model_copy(update={"adjusted": smallest[key], "n": counts[key], "tests": len(tests[f.axis])})
         done.append(f)
     return done

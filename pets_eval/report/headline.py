@@ -13,12 +13,14 @@ def headline(figures: Iterable[Figure]) -> dict[str, dict[str, Figure]]:
     """From the figures of one metric on one task: statistic -> technique -> the figure to show.
 
     The row for all groups stands for its groups, and where no technique has one, the worst group; of several seats,
-    the worst. "Worst" is the highest value where low is good, the lowest where high is good. A technique that lacks
-    the rows which others have (the metric does not apply to it, say) is shown under each statistic with its note.
+    the worst. Statistics that are details are left out. "Worst" is the highest value where low is good, the lowest
+    where high is good. A technique that lacks the rows which others have (the metric does not apply to it, say) is
+    shown under each statistic with its note.
     """
     by_technique: dict[str, list[Figure]] = defaultdict(list)
     for f in figures:
-        by_technique[f.technique].append(f)
+        if not f.detail:
+            by_technique[f.technique].append(f)
     everybody = any(f.group == "" and f.status == "measured" for rows in by_technique.values() for f in rows)
     out: dict[str, dict[str, Figure]] = defaultdict(dict)
     lacking: dict[str, Figure] = {}

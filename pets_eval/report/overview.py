@@ -84,20 +84,18 @@ def condition(members: Sequence[TechniqueCard]) -> str:
 def unattacked(card: Scorecard, members: Sequence[TechniqueCard]) -> list[str]:
     """What must stand beside a technique that releases records without a formal guarantee; nothing for others.
 
-    Not said of the anchor that never looks at the data, nor where a privacy figure speaks about records: one of these
-    releases has it, while on the same task it does not apply to a release that is no table of records.
+    Not said of the anchor that never looks at the data, nor where a privacy figure of a metric that reads released
+    records was measured.
     """
     labels = {t.label for t in members if "microdata" in t.release_kinds and not t.guarantees}
     labels -= {t.label for t in members if data_free(t.anchor, t.claims)}
-    others = {t.label for t in card.techniques if t.release_kinds and "microdata" not in t.release_kinds}
-    private = [f for f in card.figures if f.axis == "privacy"]
-    elsewhere = {(f.metric, f.dataset, f.task) for f in private if f.technique in others and f.status != "measured"}
-    attacked = {f.technique for f in private if f.value is not None and (f.metric, f.dataset, f.task) in elsewhere}
+    attacked = {f.technique for f in card.figures if f.axis == "privacy" and f.records and f.value is not None}
     if not labels - attacked:
         return []
     return [
         "it publishes a table of records about persons, without a formal guarantee. Whether persons can be found in it "
-        "was not attacked by any metric of this run: no privacy figure below speaks about copies of persons."
+        "was not attacked by any metric of this run: no privacy figure below speaks about copies of persons. Add the "
+        "task microdata to the study, under which records are attacked."
     ]
 
 

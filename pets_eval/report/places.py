@@ -10,7 +10,7 @@ from itertools import groupby
 from pets_eval.guideline.figures import Figure
 from pets_eval.guideline.numbers import NOT_MEASURED
 from pets_eval.report.headline import headline
-from pets_eval.report.model import Point, Position, Scorecard, Tradeoff
+from pets_eval.report.model import Point, Position, Scorecard, TechniqueCard, Tradeoff
 from pets_eval.report.statements import mixed, privacy_statements
 from pets_eval.report.table import Cell, Header, Line, Sheet
 from pets_eval.report.tradeoff import RANKED
@@ -18,6 +18,7 @@ from pets_eval.report.words import AXIS, GOAL, title, unit, value_and_interval
 
 Place = tuple[str, str]
 _WIDE = 7  # columns; a table that would be wider is cut between two axes
+_MANY = 2 * _WIDE  # figures; more than that are easier to read as rows
 
 
 @dataclass
@@ -55,7 +56,10 @@ def place_views(card: Scorecard) -> list[PlaceView]:
 
 
 def _figure_sheets(place: Place, figures: list[Figure], card: Scorecard) -> list[Sheet]:
-    """All axes side by side, techniques as rows; where that is too wide, the later axes in a table of their own."""
+    """All axes side by side, techniques as rows; where that is too wide, the later axes in a table of their own.
+
+    Where there are many figures of few techniques, the figures are the rows.
+    """
     columns: list[tuple[Header, dict[str, Figure]]] = []
     for metric, rows in _by_metric(figures):
         for statistic, line in headline(rows).items():
@@ -66,6 +70,9 @@ def _figure_sheets(place: Place, figures: list[Figure], card: Scorecard) -> list
             told = f"{unit(first.unit)}; {GOAL.get(first.goal, first.goal)}{mixed(first, card)}"
             columns.append((Header(name, told, AXIS.get(first.axis, first.axis)), line))
     columns.sort(key=lambda c: _rank(c[0].group))
+    members = [t for t in card.techniques if any(t.label in line for _, line in columns)]
+    if len(columns) > _MANY and len(members) <= _WIDE:
+        return _turned(place, columns, members)
     parts: list[list[tuple[Header, dict[str, Figure]]]] = []
     for _, group in groupby(columns, key=lambda c: c[0].group):
         axis = list(group)
@@ -94,11 +101,32 @@ def _figure_sheets(place: Place, figures: list[Figure], card: Scorecard) -> list
     return sheets
 
 
+def _turned(
+    place: Place, columns: list[tuple[Header, dict[str, Figure]]], members: Sequence[TechniqueCard]
+) -> list[Sheet]:
+    """A table per axis, with a row per figure and a column per technique."""
+    headers = []
+    for t in members:
+        short, _, settings = t.label.partition(" (")
+        headers.append(Header(short, "anchor" if t.anchor else settings.removesuffix(")")))
+    sheets = []
+    for axis, group in groupby(columns, key=lambda c: c[0].group):
+        lines = [
+            Line(
+                f"{h.text.replace(' (', ': ').removesuffix(')')} ({h.small})",
+                [_figure_cell(row.get(t.label)) for t in members],
+            )
+            for h, row in group
+        ]
+        sheets.append(Sheet(f"{axis}: {' / '.join(place)}", "Figure", headers, lines))
+    return sheets
+
+
 def _detail_sheets(figures: list[Figure]) -> list[Sheet]:
     """Every row of every metric that has more than its headline: seats, groups, statistics."""
     sheets = []
     for metric, rows in _by_metric(figures):
-        if not any(f.group for f in rows) and len({f.seat for f in rows}) < 2:
+        if not any(f.group or f.detail for f in rows) and len({f.seat for f in rows}) < 2:
             continue
         measured = [f for f in rows if f.status == "measured"]
         headers = [

@@ -58,6 +58,7 @@ def run(job: Job) -> dict[str, Any]:
             "rounds": float(len({m.round for m in messages})),
             "phases": ctx.phases,
         },
+        "elsewhere": release.elsewhere,
         "own_cpu_s": cpu_seconds() - after + before,
         "flows": [
             {"sender": s, "receiver": r, "label": label, "messages": len(sizes), "nbytes": sum(sizes)}

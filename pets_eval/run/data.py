@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,13 +154,15 @@ def _write(plan: DataPlan, fingerprint: str, home: Path) -> None:
     holders = [p.name for p in plan.parties] if plan.layout == "horizontal" else []
     assign = _assignment(plan, holders)
     writers = _Writers(home, plan.schema)
+    beside = plan.source.held_out(cache_dir(), home / "held-out.parquet")
     seen = 0
-    for number, batch in enumerate(table.batches([n for n in plan.schema.columns if n != RECORD_ID])):
-        if RECORD_ID in plan.schema.columns:
-            batch = batch.assign(**{RECORD_ID: range(seen, seen + len(batch))})[list(plan.schema.columns)]
-        seen += len(batch)
-        draw = _uniform(plan, batch, number, "control")
-        held_out = draw < plan.pick.control
+    if beside is not None:
+        for batch in _batches(plan, beside, seen):
+            writers.write("control", batch)
+            seen += len(batch)
+    share = plan.pick.control if beside is None else 0.0
+    for number, batch in enumerate(_batches(plan, table, seen)):
+        held_out = _uniform(plan, batch, number, "control") < share
         writers.write("control", batch[held_out])
         train = batch[~held_out]
         writers.write("train", train)
@@ -175,11 +177,12 @@ def _write(plan: DataPlan, fingerprint: str, home: Path) -> None:
                 keep = [n for n in plan.schema.columns if n in names or n == plan.schema.unit]
                 writers.write(f"part-{i}", train[keep], plan.schema.select(keep))
     rows = writers.close()
-    (home / "source.parquet").unlink(missing_ok=True)
+    for name in ("source", "held-out"):
+        (home / f"{name}.parquet").unlink(missing_ok=True)
     where = f"dataset {plan.label!r}"
     if not rows.get("train"):
         raise PetsEvalError(f"{where}: no rows are left after the control split; lower 'control'")
-    if plan.pick.control and not rows.get("control"):
+    if share and not rows.get("control"):
         raise PetsEvalError(f"{where}: the control split is empty; raise 'control' or set it to 0")
     if plan.layout == "pooled":
         parts = {plan.parties[0].name: "train"}
@@ -187,6 +190,15 @@ def _write(plan: DataPlan, fingerprint: str, home: Path) -> None:
         names = holders if plan.layout == "horizontal" else list(plan.pick.partition.columns or {})  # type: ignore[union-attr]
         parts = {name: f"part-{i}" for i, name in enumerate(names) if rows.get(f"part-{i}")}
     _describe(plan, fingerprint, home, rows, parts)
+
+
+def _batches(plan: DataPlan, table: Table, first: int) -> Iterator[pd.DataFrame]:
+    """The columns of the study in pieces; where records need a name of their own, they are numbered from *first*."""
+    for batch in table.batches([n for n in plan.schema.columns if n != RECORD_ID]):
+        if RECORD_ID in plan.schema.columns:
+            batch = batch.assign(**{RECORD_ID: range(first, first + len(batch))})[list(plan.schema.columns)]
+        first += len(batch)
+        yield batch
 
 
 def _describe(plan: DataPlan, fingerprint: str, home: Path, rows: dict[str, int], parts: dict[str, str]) -> None:

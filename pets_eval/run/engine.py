@@ -58,9 +58,12 @@ def perform(work: Work, servers: Servers) -> dict[str, Any]:
             f"held {cost['peak_bytes'] / 1e9:.3g} GB, above the memory limit of {work.limits.memory_bytes / 1e9:g} GB"
         )
         return {"status": "out-of-memory", "reason": reason, "started": outcome["started"]}
+    overhead = max(outcome["total_s"] - cost["wall_s"], 0.0)
+    if outcome["elsewhere"]:  # what it took to read the release in says nothing of what it took to make it
+        cost = {}
     scored = _score(work, replace(job, kind="score", cost=cost), servers)
-    overhead = scored["overhead_s"] + max(outcome["total_s"] - cost["wall_s"], 0.0)
-    return outcome | {"scores": scored["scores"], "seats": scored["seats"], "overhead_s": overhead}
+    overhead += scored["overhead_s"]
+    return outcome | {"cost": cost, "scores": scored["scores"], "seats": scored["seats"], "overhead_s": overhead}
 
 
 def _score(work: Work, job: Job, servers: Servers) -> dict[str, Any]:
@@ -104,6 +107,8 @@ def failed_metric(name: str, reason: str) -> MetricResult:
         goal=spec.goal,
         unit=spec.unit,
         range=spec.range,
+        needs=list(spec.needs),
+        headline=list(spec.headline),
         status="failed",
         reason=reason,
     )

@@ -9,7 +9,7 @@ from typing import Any
 from pets_eval import __version__
 from pets_eval.model.record import Spec
 from pets_eval.model.technique import Technique
-from pets_eval.registry import load, source_hash
+from pets_eval.registry import load, make_technique, source_hash
 from pets_eval.run.files import canonical_hash
 
 _BASE = ("numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "statsmodels")
@@ -29,6 +29,7 @@ def identity(spec: Spec, task_use: str, task_params: dict[str, Any], dataset_use
             source_hash("metrics", spec.probe) if spec.probe else "",
         ],
         "versions": versions(spec.technique),
+        "files": make_technique(spec.technique, spec.params).fingerprint(),
     }
     return canonical_hash(facts)[:32]
 

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pets_eval.model.data import Task
@@ -17,9 +18,11 @@ from pets_eval.model.study import Study, TaskPick
 from pets_eval.model.technique import Technique
 from pets_eval.registry import (
     Entry,
+    Kind,
     check_installed,
     entries,
     entry,
+    load,
     make_dataset,
     make_task,
     make_technique,
@@ -76,8 +79,7 @@ def make_plan(file: StudyFile) -> Plan:
     datasets: dict[str, DataPlan] = {}
     for i, pick in enumerate(study.datasets):
         where = file.where("datasets", i)
-        params = _absolute(pick.params, file) if pick.use == "file" else pick.params
-        source = make_dataset(pick.use, params, where=where)
+        source = make_dataset(pick.use, _absolute("datasets", pick.use, pick.params, file, where), where=where)
         datasets[pick.label] = plan_data(pick, source, study.parties, study.seed, where)
     tasks = {t.label: make_task(t.use, t.params, where=file.where("tasks", i)) for i, t in enumerate(study.tasks)}
     pairs = list(_pairs(file, datasets, tasks))
@@ -91,10 +93,12 @@ def make_plan(file: StudyFile) -> Plan:
     return Plan(file, datasets, tasks, cells, metrics, probes)
 
 
-def _absolute(params: dict[str, Any], file: StudyFile) -> dict[str, Any]:
+def _absolute(kind: Kind, name: str, params: dict[str, Any], file: StudyFile, where: str) -> dict[str, Any]:
     """Paths of a user's files are relative to the study file."""
+    entry(kind, name, where=where)
+    paths = {row.name for row in describe(load(kind, name)) if row.path}
     base = file.path.resolve().parent
-    return {k: str(base / v) if k in ("path", "schema_file") and isinstance(v, str) else v for k, v in params.items()}
+    return {k: str(base / v) if k in paths and v and isinstance(v, str) else v for k, v in params.items()}
 
 
 def _pairs(file: StudyFile, datasets: dict[str, DataPlan], tasks: dict[str, Task]) -> Iterator[tuple[str, TaskPick]]:
@@ -129,6 +133,7 @@ def _rows(file: StudyFile) -> Iterator[_Row]:
                 raise PetsEvalError(f"{where}: {key!r} stands under both 'params' and 'grid'; keep one")
         for combination in itertools.product(*pick.grid.values()):
             params = {**pick.params, **dict(zip(pick.grid, combination, strict=True))}
+            params = _absolute("techniques", pick.use, params, file, where)
             row = _Row.of(pick.use, params, where, anchor=pick.use in ANCHORS)
             if row.label in seen:
                 raise PetsEvalError(f"{where}: {row.label} is named twice; remove one")
@@ -141,7 +146,7 @@ def _label(made: Technique) -> str:
     shown: list[str] = []
     for row, value in zip(describe(type(made)), canonical(made).values(), strict=True):
         if not shown or value != _plain_default(row.default):
-            shown.append(f"{row.name}={_short(value)}")
+            shown.append(f"{row.name}={Path(value).name if row.path else _short(value)}")
     return f"{made.name} ({', '.join(shown)})" if shown else made.name
 
 

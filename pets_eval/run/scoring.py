@@ -125,7 +125,7 @@ def assemble(
     }
     if release.guarantee is not None:
         makers["guarantee"] = lambda: release.guarantee
-    if release.kind == "microdata":
+    if release.kind == "microdata" and task.wants_records:
         makers["synthetic"] = lambda: release.value.frame()  # type: ignore[union-attr]
     if dataset.control is not None:
         makers["control"] = lambda: dataset.control.frame()  # type: ignore[union-attr]
@@ -141,13 +141,16 @@ def measure(job: Job, name: str, evidence: Evidence, seats: Mapping[str, View]) 
 
 
 def _measure(job: Job, spec: MetricSpec, evidence: Evidence, seats: Mapping[str, View]) -> MetricResult:
-    def result(status: Any, reason: str = "", rows: Sequence[ScoreRow] = ()) -> MetricResult:
+    def result(status: Any, reason: str = "", rows: Sequence[ScoreRow] = (), lacks: Sequence[str] = ()) -> MetricResult:
         return MetricResult(
             source=source_hash("metrics", spec.name),
             axis=spec.axis,
             goal=spec.goal,
             unit=spec.unit,
             range=spec.range,
+            needs=list(spec.needs),
+            lacks=list(lacks),
+            headline=list(spec.headline),
             status=status,
             reason=reason,
             rows=list(rows),
@@ -156,7 +159,7 @@ def _measure(job: Job, spec: MetricSpec, evidence: Evidence, seats: Mapping[str,
     per_seat = "view" in spec.needs
     missing = [n for n in lacking(spec, evidence) if n not in ("view", "rng")]
     if missing:
-        return result("not-applicable", f"this release has no {', '.join(missing)}")
+        return result("not-applicable", _lacks(missing, evidence), lacks=missing)
     rows: list[ScoreRow] = []
     reasons: list[str] = []
     for seat in seats if per_seat else [""]:
@@ -178,6 +181,14 @@ def _measure(job: Job, spec: MetricSpec, evidence: Evidence, seats: Mapping[str,
     if not rows:
         return result("not-applicable", "; ".join(dict.fromkeys(reasons)) or "no seat to play it from")
     return result("measured", rows=rows)
+
+
+def _lacks(missing: Sequence[str], evidence: Evidence) -> str:
+    """Why the evidence that a metric needs is not there."""
+    if "synthetic" in missing and evidence["release"].kind == "microdata":
+        return "records are looked at on the task microdata only"
+    words = {"synthetic": "released records", "control": "people held out", "guarantee": "guarantee"}
+    return f"there are no {', '.join(words.get(n, n) for n in missing)} here"
 
 
 def true_answer(job: Job, task: Task, dataset: Dataset) -> Answer:

@@ -44,6 +44,7 @@ def save_release(release: Release, home: Path) -> None:
         "kind": release.kind,
         "weight": release.weight,
         "notes": list(release.notes),
+        "elsewhere": release.elsewhere,
         "guarantee": GuaranteeRow.of(release.guarantee).model_dump() if release.guarantee else None,
         "attachments": {name: f"attachment-{i}.bin" for i, name in enumerate(release.attachments)},
     }
@@ -95,6 +96,7 @@ def load_release(home: Path, load_model: Callable[[bytes], Model] | None = None)
         weight=facts["weight"],
         attachments={name: _inside(home, file).read_bytes() for name, file in facts["attachments"].items()},
         notes=tuple(facts["notes"]),
+        elsewhere=facts["elsewhere"],
     )
 
 

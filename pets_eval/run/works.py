@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,7 @@ _BASE_MODULES = (
     "pets_eval.run.scoring",
     "pets_eval.run.warm",
 )
+_RECORD_MODULES = ("sklearn.ensemble", "sklearn.linear_model", "sklearn.tree", "sklearn.preprocessing", "numba")
 
 
 def tasks_of(study: Study) -> dict[str, Task]:
@@ -75,7 +77,10 @@ def preloads(techniques: Iterable[str], tasks: Iterable[str], metrics: Iterable[
     """What the fork server of each family imports before it forks."""
     common = {entry("metrics", n).module for n in metrics}
     for name in tasks:
-        common |= {entry("tasks", name).module, *load("tasks", name).uses}
+        plugin = load("tasks", name)
+        common |= {entry("tasks", name).module, *plugin.uses}
+        if plugin.wants_records:  # attacks and fidelity learn models of records
+            common.update(m for m in _RECORD_MODULES if importlib.util.find_spec(m.partition(".")[0]))
     families: dict[str, set[str]] = {}
     for name in techniques:
         found = entry("techniques", name)

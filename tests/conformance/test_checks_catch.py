@@ -318,38 +318,38 @@ def test_a_flawed_task_fails_the_check_of_its_flaw(plugin, failing):
     assert failed_checks(plugin) == failing
 
 
-@metric(axis="utility", goal="min", unit="count", range=(0, math.inf), anchored=True)
+@metric(axis="utility", goal="min", unit="count", range=(0, math.inf), anchored=True, cannot_show="Much.")
 def backwards_error(real, answer, truth):
     """Better for the release that knows nothing."""
     return Estimate.exact(1 / (1e-9 + np.nanmean(np.abs(answer.on(truth.table.index).values - truth.values))))
 
 
-@metric(axis="utility", goal="min", unit="share", range=(0, 1))
+@metric(axis="utility", goal="min", unit="share", range=(0, 1), cannot_show="Much.")
 def beyond_range(answer):
     """Larger than it says it can be."""
     return Estimate.exact(2.0)
 
 
-@metric(axis="utility", goal="min", unit="share", range=(0, 1))
+@metric(axis="utility", goal="min", unit="share", range=(0, 1), cannot_show="Much.")
 def outside_interval(answer):
     """Outside its own interval."""
     return Estimate(0.5, 0.6, 0.7)
 
 
-@metric(axis="utility", goal="min", unit="share", range=(0, 1))
+@metric(axis="utility", goal="min", unit="share", range=(0, 1), cannot_show="Much.")
 def silent_gap(answer):
     """Not measured, and nobody knows why."""
     return [Score(Estimate(math.nan))]
 
 
-@metric(axis="utility", goal="min", unit="share", range=(0, 1))
+@metric(axis="utility", goal="min", unit="share", range=(0, 1), cannot_show="Much.")
 def meddling(answer):
     """Writes into the answer."""
     answer.table.iloc[0, 0] = -1.0
     return Estimate.exact(0.0)
 
 
-@metric(axis="utility", goal="min", unit="share", range=(0, 1))
+@metric(axis="utility", goal="min", unit="share", range=(0, 1), cannot_show="Much.")
 def clairvoyant(answer, tomorrow):
     """Needs what no run has."""
     return Estimate.exact(0.0)

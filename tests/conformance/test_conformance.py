@@ -3,7 +3,8 @@
 from pets_eval.checks import parametrize_with_checks
 from pets_eval.registry import KINDS, entries
 
-NOT_HERE = {"acs-pums", "nist-excerpts", "adult", "heart-disease", "file"}  # downloaded, or made by the user
+# downloaded, or made by the user
+NOT_HERE = {"acs-pums", "nist-excerpts", "adult", "heart-disease", "file", "external-release"}
 
 
 @parametrize_with_checks(

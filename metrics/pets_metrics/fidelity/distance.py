@@ -17,6 +17,7 @@ from pets_metrics.cells import counts
     range=(0, 1),
     anchored=True,
     source="Levin and Peres, Markov chains and mixing times (2017), section 4.1",
+    cannot_show="How columns that no table of the task holds together are related.",
 )
 def total_variation(answer: Answer, truth: Answer) -> dict[str, Estimate]:
     """Total variation distance of each table's distribution, as "mean" over the tables and "max"; 0 is best.

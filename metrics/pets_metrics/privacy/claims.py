@@ -14,6 +14,7 @@ from pets_eval.registry import metric
     unit="nats",
     range=(0, math.inf),
     source="Dwork and Roth, The algorithmic foundations of differential privacy (2014), definition 2.4",
+    cannot_show="That the claim is true. It is what the release says of itself.",
 )
 def claimed_epsilon(guarantee: Guarantee) -> Estimate:
     """The claimed privacy loss epsilon of the whole release, for its stated unit of privacy; smaller is stronger.
@@ -33,6 +34,7 @@ def claimed_epsilon(guarantee: Guarantee) -> Estimate:
     unit="probability",
     range=(0, 1),
     source="Dwork and Roth, The algorithmic foundations of differential privacy (2014), definition 2.4",
+    cannot_show="That the claim is true. It is what the release says of itself.",
 )
 def claimed_delta(guarantee: Guarantee) -> Estimate:
     """The claimed probability delta that the loss exceeds epsilon; 0 for pure differential privacy, smaller is better.

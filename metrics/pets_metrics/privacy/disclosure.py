@@ -19,6 +19,7 @@ _LEVEL = 0.95
     range=(0, 1),
     anchored=True,
     source="NIST SP 800-188 (2023), small cells; threshold 10 as in US federal health statistics",
+    cannot_show="What several cells tell together (see differencing_disclosure), or what is learned of larger groups.",
 )
 def exact_cell_disclosure(answer: Answer, truth: Answer, threshold: int = 10) -> list[Score]:
     """Share of the small cells (1 to *threshold* people) whose released count, rounded, is exactly true; 0 is best.

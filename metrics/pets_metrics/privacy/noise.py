@@ -25,6 +25,7 @@ _WHOLE = 1e-6
     unit="p-value",
     range=(0, 1),
     source="Kolmogorov-Smirnov on the randomised probability integral transform (Brockwell, Stat. Prob. Letters 2007)",
+    cannot_show="That the guarantee holds: noise of the right shape can still be correlated, or drawn predictably.",
 )
 def noise_fit(
     answer: Answer,
@@ -44,6 +45,13 @@ def noise_fit(
     column, to see that no contribution was dropped.
     Raises `Unsupported` where the guarantee names no single discrete Laplace or Gaussian event over the counts, where
     counts were rounded or otherwise processed, and where dropped rows move the centre of the noise.
+
+    >>> from pets_eval.model import cell_index
+    >>> event = {"mechanism": "laplace", "scale": 1.0, "discrete": True}
+    >>> claim = Guarantee(notion="pure-dp", unit="record", adjacency="add-remove", parameters={}, events=(event,))
+    >>> exact = Answer.of(cell_index([("town", str(i), "count") for i in range(100)]), [99.0] * 100)
+    >>> noise_fit(exact, exact, claim, Schema({}), np.random.default_rng(0)).value < 1e-5  # there is no noise
+    True
     """
     event = _event(guarantee)
     if schema.unit != "record":

@@ -8,26 +8,26 @@ from pets_eval.model import Estimate
 from pets_eval.registry import metric
 
 
-@metric(axis="utility", goal="min", unit="people", anchored=True)
+@metric(axis="utility", goal="min", unit="people", anchored=True, cannot_show="Anything else.")
 def test_error(answer, truth):
     """Mean absolute difference."""
     return Estimate.exact(float(np.abs(answer.values - truth.values).mean()), n=len(truth.values))
 
 
-@metric(axis="privacy", goal="min", unit="messages")
+@metric(axis="privacy", goal="min", unit="messages", cannot_show="Anything else.")
 def test_view_size(view):
     """How many messages and held values a seat has."""
     return {"received": Estimate.exact(len(view.received)), "held": Estimate.exact(len(view.held))}
 
 
-@metric(axis="privacy", goal="none", unit="people", effort="rerun")
+@metric(axis="privacy", goal="none", unit="people", effort="rerun", cannot_show="Anything else.")
 def test_rerun_spread(rerun, task, schema):
     """Standard deviation of the first cell over 50 releases."""
     first = [task.answer(r, schema, None).values[0] for r in rerun(n=50)]
     return Estimate(float(np.std(first)), n=50)
 
 
-@metric(axis="assurance", goal="none", unit="people", effort="rerun")
+@metric(axis="assurance", goal="none", unit="people", effort="rerun", cannot_show="Anything else.")
 def test_tamper(rerun, task, schema):
     """How far the answer moves when every message has a number added by an adversary on the way."""
     honest = task.answer(rerun()[0], schema, None).values

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 import pets_datasets.draft
-import pets_datasets.reading
+import pets_eval.reading
 from pets_datasets.draft import command, draft_schema, schema_yaml
 from pets_datasets.yaml_schema import parse
 from pets_eval.model import PetsEvalError, Schema
@@ -66,8 +66,8 @@ def test_all_that_was_read_from_the_rows_is_marked(table):
 
 def test_a_draft_from_a_part_of_the_rows_says_so(table, monkeypatch):
     assert "CUT SHORT" not in schema_yaml(draft_schema(table))
-    pieces = pets_datasets.reading.pieces
-    monkeypatch.setattr(pets_datasets.reading, "pieces", lambda path, columns: pieces(path, columns, 10))
+    pieces = pets_eval.reading.pieces
+    monkeypatch.setattr(pets_eval.reading, "pieces", lambda path, columns: pieces(path, columns, 10))
     monkeypatch.setattr(pets_datasets.draft, "_ENOUGH", 20)
     schema = draft_schema(table)
     assert schema.columns["age"].bounds == (20, 39)

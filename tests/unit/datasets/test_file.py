@@ -8,9 +8,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 import pets_datasets.file
-import pets_datasets.reading
+import pets_eval.reading
+from pets_datasets.file import UserFile
 from pets_eval.model import PetsEvalError
 from pets_eval.registry import make_dataset
 
@@ -42,6 +44,24 @@ def load(data: Path, schema: Path, target: Path = Path("unused")):
     source = make_dataset("file", {"path": str(data), "schema_file": str(schema)})
     source.fingerprint(data.parent)
     return source.load(data.parent, target)
+
+
+def test_people_held_out_beforehand_come_from_a_file_of_their_own(write, tmp_path):
+    params = {"path": str(write("d.csv", CSV)), "schema_file": str(write("s.yaml", SCHEMA + "rows: 3\n"))}
+    alone = make_dataset("file", params)
+    assert alone.held_out(tmp_path, tmp_path / "x") is None
+    control = write("c.csv", CSV.splitlines()[0] + "\n008,50,2,2020-05-01\n")
+    source = make_dataset("file", {**params, "control_file": str(control)})
+    assert source.held_out(tmp_path, tmp_path / "x").frame()["age"].tolist() == [50]
+    assert source.fingerprint(tmp_path) != alone.fingerprint(tmp_path)
+    with pytest.raises(PetsEvalError, match="no file"):
+        make_dataset("file", {**params, "control_file": str(tmp_path / "none.csv")}).fingerprint(tmp_path)
+
+
+def test_a_draft_admits_what_stands_in_the_files_beside_it(write):
+    text = UserFile.draft(write("a.csv", "sex,age\nF,1\n"), write("b.csv", "age,sex,more\n50,X,1\n"))
+    columns = yaml.safe_load(text)["columns"]
+    assert columns["sex"]["domain"] == ["F", "X"] and "more" not in columns
 
 
 def test_codes_keep_their_form_and_missing_codes_are_missing(write):
@@ -89,18 +109,18 @@ def test_a_long_file_is_streamed_and_reads_the_same(write, tmp_path, monkeypatch
     at_once = load(data, schema)
     assert at_once.path is None
     monkeypatch.setattr(pets_datasets.file, "_IN_MEMORY", 100)
-    monkeypatch.setattr(pets_datasets.reading, "_ROWS", 64)
-    pieces = pets_datasets.reading.pieces
-    monkeypatch.setattr(pets_datasets.reading, "pieces", lambda path, columns: pieces(path, columns, 64))
+    monkeypatch.setattr(pets_eval.reading, "_ROWS", 64)
+    pieces = pets_eval.reading.pieces
+    monkeypatch.setattr(pets_eval.reading, "pieces", lambda path, columns: pieces(path, columns, 64))
     streamed = load(data, schema, tmp_path / "t.parquet")
     assert streamed.path == tmp_path / "t.parquet"
     pd.testing.assert_frame_equal(streamed.frame(), at_once.frame())
 
 
 def test_streaming_names_the_row_and_leaves_nothing_behind(write, tmp_path, monkeypatch):
-    pieces = pets_datasets.reading.pieces
+    pieces = pets_eval.reading.pieces
     monkeypatch.setattr(pets_datasets.file, "_IN_MEMORY", 100)
-    monkeypatch.setattr(pets_datasets.reading, "pieces", lambda path, columns: pieces(path, columns, 10))
+    monkeypatch.setattr(pets_eval.reading, "pieces", lambda path, columns: pieces(path, columns, 10))
     rows = "".join(f"007,{SECRET if i == 25 else i},1,2020-01-01\n" for i in range(40))
     with pytest.raises(PetsEvalError, match=r"counting rows from row 21.*first in row 6") as error:
         load(write("d.csv", CSV.split("\n")[0] + "\n" + rows), write("s.yaml", SCHEMA), tmp_path / "out" / "t.parquet")
@@ -132,8 +152,8 @@ UNIT = "unit: who\nmax-rows-per-unit: 2\ncolumns:\n  who: {kind: id}\n  x: {kind
 def test_the_bound_on_rows_per_unit_holds(write, monkeypatch):
     data, schema = write("u.csv", f"who,x\n{SECRET},a\n2,b\n{SECRET},a\n"), write("u.yaml", UNIT)
     assert len(load(data, schema)) == 3
-    pieces = pets_datasets.reading.pieces  # the third row of one person comes in another piece
-    monkeypatch.setattr(pets_datasets.reading, "pieces", lambda path, columns: pieces(path, columns, 2))
+    pieces = pets_eval.reading.pieces  # the third row of one person comes in another piece
+    monkeypatch.setattr(pets_eval.reading, "pieces", lambda path, columns: pieces(path, columns, 2))
     data.write_text(data.read_text() + f"{SECRET},b\n")
     with pytest.raises(PetsEvalError, match="max-rows-per-unit") as error:
         load(data, schema)
@@ -192,8 +212,8 @@ def test_malformed_csv_is_one_sentence_without_values(case, write):
     ],
 )
 def test_a_row_with_another_number_of_fields_is_named(write, monkeypatch, rows, row, fields):
-    pieces = pets_datasets.reading.pieces
-    monkeypatch.setattr(pets_datasets.reading, "pieces", lambda path, columns: pieces(path, columns, 10))
+    pieces = pets_eval.reading.pieces
+    monkeypatch.setattr(pets_eval.reading, "pieces", lambda path, columns: pieces(path, columns, 10))
     with pytest.raises(PetsEvalError, match=rf"d\.csv: row {row} .* has {fields} fields where that line has 4"):
         load(write("d.csv", HEAD + GOOD + rows), write("s.yaml", SCHEMA))
 

@@ -68,6 +68,29 @@ def test_the_unfavourable_end_decides(example, judged, value, low, high, at_most
     assert judged(AT_LEAST_2, row).verdict == at_least
 
 
+@pytest.mark.parametrize(
+    ("value", "low", "high", "verdict"),
+    [
+        (1.0, 0.5, 1.9, "pass"),
+        (1.0, 0.5, 2.1, "flag"),  # within the limit, and perhaps not
+        (3.0, 1.9, 4.0, "flag"),  # beyond it, and perhaps not
+        (3.0, 2.5, 4.0, "fail"),  # beyond it for certain
+        (3.0, None, None, "fail"),  # no interval: the value decides
+        (3.0, -math.inf, math.inf, "flag"),
+    ],
+)
+def test_a_doubt_is_flagged_and_only_what_is_proven_fails(example, value, low, high, verdict):
+    doubt = "{metric: mean-absolute-error, op: <=, value: 2, on-miss: flag}"
+    proof = "{metric: mean-absolute-error, op: <=, value: 2, proven: true, on-miss: fail}"
+    criterion = f"families: [all]\nevidence: measured\ncheck:\n  all:\n  - {doubt}\n  - {proof}"
+    row = example.row(value, low, high, method="bootstrap")
+    records = [example.record(scores=example.scores(mean_absolute_error=row))]
+    found = judge(criterion, records, example.manifest(records))["dp-noise"]
+    assert found.verdict == verdict
+    if low is not None and verdict != "pass":
+        assert f"its {'favourable' if verdict == 'fail' else 'unfavourable'} end decides" in found.reason
+
+
 def test_a_missing_interval_is_noted(example, judged):
     assert "without an interval" in judged(AT_MOST_2, example.row(1.0, method="point")).reason
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from pets_eval.guideline.multiplicity import holm
+from pets_eval.model.multiplicity import holm
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 50])

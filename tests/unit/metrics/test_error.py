@@ -4,11 +4,31 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
+from statsmodels.stats.weightstats import DescrStatsW
 
 from pets_eval.model import Unsupported
-from pets_metrics.utility.error import max_absolute_error, mean_absolute_error, mean_relative_error
+from pets_metrics.utility.error import (
+    bias,
+    bias_sign_test,
+    concordance,
+    max_absolute_error,
+    mean_absolute_error,
+    mean_relative_error,
+    rank_agreement,
+    root_mean_square_error,
+)
 
 NAN = math.nan
+ALL = (
+    mean_absolute_error,
+    max_absolute_error,
+    mean_relative_error,
+    root_mean_square_error,
+    bias,
+    bias_sign_test,
+    rank_agreement,
+)
 TRUE = {("t", "a", "count"): 10, ("t", "b", "count"): 0, ("m", "a", "mean"): 4.0, ("m", "b", "mean"): NAN}
 GIVEN = {("m", "b", "mean"): 7.0, ("m", "a", "mean"): 3.0, ("t", "b", "count"): 2, ("t", "a", "count"): 15}
 
@@ -66,7 +86,7 @@ def test_unanswered_cells_are_said_not_hidden(answer):
 
 def test_nothing_to_compare_with_is_not_measured(answer):
     empty = answer({("m", "a", "mean"): NAN})
-    for metric in (mean_absolute_error, max_absolute_error, mean_relative_error):
+    for metric in ALL:
         score = metric(answer({("m", "a", "mean"): 1.0}), empty)["mean"]
         assert math.isnan(score.value) and score.note
     zeros = answer({("m", "a", "mean"): 0.0})
@@ -75,7 +95,7 @@ def test_nothing_to_compare_with_is_not_measured(answer):
 
 def test_predictions_of_people_are_not_judged_as_numbers(answer):
     people = answer({("sick", "0", "probability"): 1.0})
-    for metric in (mean_absolute_error, max_absolute_error, mean_relative_error):
+    for metric in ALL:
         with pytest.raises(Unsupported, match="auroc"):
             metric(people, people)
 
@@ -87,3 +107,88 @@ def test_many_cells_equal_numpy(answer):
     truth, released = answer(dict(zip(names, true))), answer(dict(zip(names, given)))
     assert mean_absolute_error(released, truth)["count"].value == pytest.approx(np.abs(true - given).mean())
     assert max_absolute_error(released, truth)["count"].value == pytest.approx(np.abs(true - given).max())
+    assert root_mean_square_error(released, truth)["count"].value == pytest.approx(
+        np.sqrt(((given - true) ** 2).mean())
+    )
+    found = bias(released, truth)["count"]
+    assert found.value == pytest.approx((given - true).mean())
+    assert (found.low, found.high) == pytest.approx(DescrStatsW(given - true).tconfint_mean())
+    p = bias_sign_test(released, truth)["count"]
+    assert p.value == pytest.approx(stats.binomtest(int((given > true).sum()), 500).pvalue) and p.n == 500
+    tau = rank_agreement(released, truth)["count"]
+    assert tau.value == pytest.approx(stats.kendalltau(given, true).statistic) and tau.low < tau.value < tau.high
+
+
+def test_large_and_infinite_numbers_do_not_overflow(answer):
+    truth = answer({("t", "a", "count"): 0.0, ("t", "b", "count"): 0.0})
+    big = answer({("t", "a", "count"): 3e200, ("t", "b", "count"): 4e200})
+    assert root_mean_square_error(big, truth)["count"].value == pytest.approx(12.5**0.5 * 1e200)
+    endless = answer({("t", "a", "count"): math.inf, ("t", "b", "count"): -math.inf})
+    assert math.isinf(root_mean_square_error(endless, truth)["count"].value)
+    assert "infinite" in bias(endless, truth)["count"].note
+    assert bias_sign_test(endless, truth)["count"].value == 1
+
+
+def test_an_exact_release_is_perfect_and_has_no_bias(answer):
+    truth = answer({("t", str(i), "count"): float(i) for i in range(9)})
+    assert root_mean_square_error(truth, truth)["count"].value == 0
+    assert (bias(truth, truth)["count"].value, bias(truth, truth)["count"].high) == (0, 0)
+    p = bias_sign_test(truth, truth)["count"]
+    assert p.value == 1 and p.note == "no cell differs from the truth"
+    assert rank_agreement(truth, truth)["count"].value == 1
+
+
+def test_a_planted_bias_is_found_and_noise_is_not_accused(answer):
+    rng = np.random.default_rng(2)
+    names = [("t", str(i), "count") for i in range(400)]
+    truth = answer(dict.fromkeys(names, 50.0))
+    noise = rng.normal(0, 5, 400)
+    sound, shifted = answer(dict(zip(names, 50 + noise))), answer(dict(zip(names, 52 + noise)))
+    assert bias_sign_test(sound, truth)["count"].value > 0.01 and abs(bias(sound, truth)["count"].value) < 1
+    assert bias_sign_test(shifted, truth)["count"].value < 1e-6 and bias(shifted, truth)["count"].low > 1
+
+
+def test_order_with_ties_and_unanswered_cells_equals_scipy(answer):
+    rng = np.random.default_rng(1)
+    true, given = rng.integers(0, 6, 60).astype(float), rng.integers(0, 6, 60).astype(float)
+    given = np.where(rng.random(60) < 0.5, true, given)
+    names = [("t", str(i), "count") for i in range(60)]
+    truth = answer(dict(zip(names, true)))
+    found = rank_agreement(answer(dict(zip(names[:50], given[:50]))), truth)["count"]
+    assert found.value == pytest.approx(stats.kendalltau(given[:50], true[:50]).statistic)
+    assert found.n == 50 and found.note == "10 of 60 cells are not answered"
+    without = [stats.kendalltau(np.delete(given[:50], i), np.delete(true[:50], i)).statistic for i in range(50)]
+    se = math.sqrt(49 * np.var(without)) / (1 - found.value**2)
+    half = stats.t.ppf(0.975, 49) * se
+    ends = np.tanh(np.arctanh(found.value) + np.array([-half, half]))
+    assert (found.low, found.high) == pytest.approx(tuple(ends))
+
+
+@pytest.mark.parametrize("n", [1, 2, 37, 300])
+def test_concordance_counts_all_pairs(n):
+    rng = np.random.default_rng(n)
+    a, b = rng.integers(0, n // 2 + 1, n), rng.integers(0, n + 1, n)
+    pairs = np.sign(a[:, None] - a) * np.sign(b[:, None] - b)
+    assert concordance(a, b).tolist() == pairs.sum(axis=1).tolist()
+
+
+@pytest.mark.parametrize(("rho", "n"), [(0.0, 100), (0.6, 30), (0.9, 30)])
+def test_the_interval_of_the_order_covers(answer, rho, n):
+    rng = np.random.default_rng(n)
+    names = [("t", str(i), "count") for i in range(n)]
+    hits = 0
+    for _ in range(100):
+        x, y = rng.multivariate_normal([0, 0], [[1, rho], [rho, 1]], n).T
+        found = rank_agreement(answer(dict(zip(names, x))), answer(dict(zip(names, y))))["count"]
+        hits += found.low <= 2 / math.pi * math.asin(rho) <= found.high
+    assert hits >= 80  # 95 expected; below that in fewer than 1 of 10^6 where it covers 0.94
+
+
+def test_order_that_cannot_be_told_says_why(answer):
+    names = [("t", str(i), "count") for i in range(3)]
+    truth, flat = answer(dict(zip(names, [1.0, 2.0, 3.0]))), answer(dict.fromkeys(names, 1.0))
+    assert rank_agreement(flat, truth)["count"].note == "the released values are all alike"
+    assert rank_agreement(truth, flat)["count"].note == "the true values are all alike"
+    few = answer({names[0]: 1.0, names[1]: 2.0})
+    assert "fewer than three" in rank_agreement(few, truth)["count"].note
+    assert rank_agreement(answer(dict(zip(names, [3.0, 2.0, 1.0]))), truth)["count"].value == -1

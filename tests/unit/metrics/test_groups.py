@@ -2,7 +2,9 @@
 
 import math
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from pets_datasets.tasks.marginals import Marginals
 from pets_eval.model import Answer, Column, Schema, Unsupported
@@ -80,3 +82,48 @@ def test_a_category_that_was_read_from_the_rows_is_not_told():
     cells = task.cells(schema)
     found = group_error_ratio(Answer.of(cells, [40, 50]), Answer.of(cells, [30, 50]), schema, task)
     assert found[0].estimate.note == "worst served: race = one of its groups"
+
+
+WIDE = Schema(
+    {
+        "job": Column("categorical", domain=tuple(f"j{i}" for i in range(30))),
+        "race": Column("categorical", domain=("a", "b", "c"), roles=("quasi-identifier",)),
+    }
+)
+
+
+def noised(harm, seed):
+    """A released table of jobs by race, with unbiased noise that is *harm* times as large for race c."""
+    task = Marginals(tables=(("job", "race"),))
+    rng = np.random.default_rng(seed)
+    true = rng.integers(20, 200, 90).astype(float)
+    noise = rng.laplace(0, 3, 90) * np.tile([1, 1, harm], 30)
+    cells = task.cells(WIDE)
+    return group_error_ratio(Answer.of(cells, true + noise), Answer.of(cells, true), WIDE, task)
+
+
+def test_luck_is_told_from_harm():
+    """300 releases with equal noise: Binomial(300, 0.05) exceeds 36 with probability below 1e-6 (mean 15, sd 3.8)."""
+    lucky = [noised(1, seed)[0].estimate.note for seed in range(300)]
+    assert sum("beyond chance" in note for note in lucky) <= 36
+    assert all("Holm-corrected p" in note and "3 groups" in note for note in lucky)
+    harmed = [noised(3, seed)[0].estimate.note for seed in range(40)]
+    assert sum("race = c; beyond chance" in note for note in harmed) >= 38
+
+
+def test_p_value_of_two_groups_equals_the_long_way():
+    task = Marginals(tables=(("job", "race"),))
+    schema = Schema({**WIDE.columns, "race": Column("categorical", domain=("a", "b"), roles=("quasi-identifier",))})
+    rng = np.random.default_rng(4)
+    true = rng.integers(20, 200, 60).astype(float)
+    given = true + rng.laplace(0, 3, 60) * np.tile([1, 4], 30)
+    cells = task.cells(schema)
+    note = group_error_ratio(Answer.of(cells, given), Answer.of(cells, true), schema, task)[0].estimate.note
+    parts = []
+    for group in (1, 0):
+        e, t = np.abs(given - true)[group::2], true[group::2]
+        r = e.sum() / t.sum()
+        parts.append((r, np.var(e - r * t, ddof=1) * 30 / t.sum() ** 2))
+    (r, v), (q, u) = parts
+    p = stats.t.sf((r - q) / math.sqrt(v + u), (v + u) ** 2 / (v**2 / 29 + u**2 / 29))
+    assert f"race = b; beyond chance (Holm-corrected p = {2 * p:.2g} over 2 groups" in note

@@ -4,6 +4,8 @@ import math
 import subprocess
 import sys
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import pets_metrics
@@ -45,7 +47,7 @@ def test_evaluate_gives_one_tidy_row_per_figure(answer):
     truth = answer({("t", "a", "count"): 10, ("t", "b", "count"): 4})
     released = answer({("t", "a", "count"): 12, ("t", "b", "count"): 4})
     table = pets_metrics.evaluate(
-        [pets_metrics.mean_absolute_error, "exact-cell-disclosure", "auroc"], answer=released, truth=truth
+        metrics=[pets_metrics.mean_absolute_error, "exact-cell-disclosure", "auroc"], answer=released, truth=truth
     )
     assert table["metric"].tolist() == ["mean-absolute-error", "exact-cell-disclosure", "auroc"]
     assert table["value"].tolist()[:2] == [1.0, 0.5] and math.isnan(table["value"][2])
@@ -55,9 +57,9 @@ def test_evaluate_gives_one_tidy_row_per_figure(answer):
 
 def test_evaluate_says_what_is_missing(answer):
     with pytest.raises(PetsEvalError, match="metric mean-absolute-error needs truth; pass it by that name"):
-        pets_metrics.evaluate(["mean-absolute-error"], answer=answer({("t", "a", "count"): 1}))
+        pets_metrics.evaluate(metrics=["mean-absolute-error"], answer=answer({("t", "a", "count"): 1}))
     with pytest.raises(PetsEvalError, match="did you mean 'auroc'"):
-        pets_metrics.evaluate(["auroch"])
+        pets_metrics.evaluate(metrics=["auroch"])
 
 
 def test_a_release_made_elsewhere_costs_not_nothing_but_unknown():
@@ -70,7 +72,7 @@ def test_a_release_made_elsewhere_costs_not_nothing_but_unknown():
 
 def test_claims_evaluate_from_a_guarantee_alone():
     g = Guarantee(notion="pure-dp", unit="record", adjacency="add-remove", parameters={"epsilon": 3.0})
-    assert pets_metrics.evaluate(["claimed-epsilon"], guarantee=g)["value"].tolist() == [3.0]
+    assert pets_metrics.evaluate(metrics=["claimed-epsilon"], guarantee=g)["value"].tolist() == [3.0]
 
 
 def test_every_metric_says_its_axis_unit_and_needs():
@@ -79,3 +81,32 @@ def test_every_metric_says_its_axis_unit_and_needs():
     for name in own:
         spec = metric_spec(name)
         assert spec.unit and spec.needs, name
+        assert spec.source and spec.cannot_show, name
+
+
+def test_two_frames_are_enough():
+    real = pd.DataFrame({"sex": ["F", "M"] * 20, "age": range(20, 60)})
+    table = pets_metrics.evaluate(real, real.sample(frac=1, random_state=1), control=real.assign(age=real["age"] + 1))
+    assert list(table.columns) == ["metric", "axis", "seat", "group", "statistic", "value", "low", "high", "level",
+                                   "method", "n", "goal", "unit", "note"]  # fmt: skip
+    assert {"privacy", "fidelity"} <= set(table["axis"])
+    assert table.loc[table["value"].isna(), "note"].all()
+    own = table[~table["metric"].str.startswith("test-")]  # the test bed has metrics that are broken on purpose
+    assert not own["note"].str.startswith("failed").any(), own[own["note"].str.startswith("failed")]
+    again = pets_metrics.evaluate(real, real.sample(frac=1, random_state=1), control=real.assign(age=real["age"] + 1))
+    pd.testing.assert_frame_equal(table, again)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t: t.iloc[:0], "the synthetic table has no rows"),
+        (lambda t: t.rename(columns={"sex": "s", "age": "a"}), "share no column"),
+        (lambda t: t.assign(age=float("inf")), "column 'age' has infinite values"),
+        (lambda t: t.to_numpy(), "synthetic must be a pandas DataFrame, not ndarray"),
+    ],
+)
+def test_tables_that_cannot_be_compared_are_one_sentence(change, said):
+    real = pd.DataFrame({"sex": ["F", "M"] * 20, "age": np.arange(20.0, 60.0)})
+    with pytest.raises(PetsEvalError, match=said):
+        pets_metrics.evaluate(real, change(real))

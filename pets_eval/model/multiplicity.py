@@ -20,3 +20,14 @@ def holm(p: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p) - rank) * p[index]))
         adjusted[index] = highest
     return adjusted
+
+
+def bonferroni(p: Sequence[float]) -> list[float]:
+    """Bonferroni's adjusted p-values, in the order given: each times how many there are, cut at 1 (Dunn 1961, JASA 56).
+
+    Holm's are never larger and hold the same promise; these can be told of one test without knowing the others.
+
+    >>> bonferroni([0.01, 0.04, 0.5])
+    [0.03, 0.12, 1.0]
+    """
+    return [min(1.0, len(p) * value) for value in p]

@@ -1,0 +1,1 @@
+"""Synthetic microdata, and releases of microdata that were made elsewhere."""

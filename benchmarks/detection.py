@@ -29,6 +29,7 @@ METRICS = [
     *("singling-out-risk", "linkability-risk", "inference-risk", "attribute-inference"),
     *("membership-advantage", "membership-test", "closest-record", "closest-record-test"),
     *("unique-exact-matches", "exact-match-test", "direct-identifiers", "record-risk"),
+    *("control-fit", "control-overlap"),
 ]
 
 

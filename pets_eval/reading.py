@@ -75,6 +75,8 @@ def _csv_names(path: Path) -> list[str]:
     try:
         with path.open("rb") as file:
             start = file.read(4096)
+        if start.startswith(b"PK\x03\x04"):
+            raise PetsEvalError(f"{path.name} is a spreadsheet or an archive; save the table as CSV in UTF-8")
         if start.startswith(_MARKS) or b"\0" in start:
             raise PetsEvalError(f"{path.name} is not a text file in UTF-8; save it as CSV in UTF-8, or as Parquet")
         with path.open(encoding="utf-8-sig", newline="") as file:

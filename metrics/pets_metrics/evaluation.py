@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
@@ -22,6 +23,8 @@ def played(
     evidence: Mapping[str, Any], metrics: Iterable[str | Callable[..., Any]] | None, seed: int = 0
 ) -> pd.DataFrame:
     """See `pets_metrics.evaluate`."""
+    if not evidence and metrics is None:
+        raise PetsEvalError("nothing was given to evaluate; pass a real and a synthetic table, or other evidence")
     evidence = _completed(dict(evidence))
     rows = []
     for spec in _applicable(evidence) if metrics is None else _asked(evidence, metrics):
@@ -43,8 +46,21 @@ def _completed(evidence: dict[str, Any]) -> dict[str, Any]:
             if table is not None:
                 evidence[name] = evidence[name].reset_index(drop=True).assign(**{str(n): v for n, v in table.items()})
         known = t.schema.columns
+        if schema is None:
+            _say_what_is_left_out(evidence, set(known))
         evidence["schema"] = replace(schema, columns={**schema.columns, **known}) if schema else t.schema
     return evidence
+
+
+def _say_what_is_left_out(evidence: Mapping[str, Any], compared: set[str]) -> None:
+    """Warn of columns that no metric compares, for they look like names, ids or free text, or are not in all tables."""
+    left = [str(n) for n in evidence["real"].columns if str(n) not in compared]
+    if left:
+        warnings.warn(
+            f"not compared: {', '.join(left)} (ids, weights or free text by their looks, or not in all tables); "
+            "pass a schema to decide",
+            stacklevel=4,
+        )
 
 
 def _applicable(evidence: Mapping[str, Any]) -> list[MetricSpec]:

@@ -23,6 +23,7 @@ __all__ = [
     "bonferroni",
     "bootstrap",
     "bootstrap_paired",
+    "bounded_mean",
     "clopper_pearson",
     "difference",
     "holm",
@@ -102,6 +103,37 @@ def clopper_pearson(successes: int, trials: int, level: float = 0.95) -> tuple[f
     low = 0.0 if successes == 0 else float(scipy.stats.beta.ppf(alpha / 2, successes, trials - successes + 1))
     high = 1.0 if successes == trials else float(scipy.stats.beta.ppf(1 - alpha / 2, successes + 1, trials - successes))
     return low, high
+
+
+def bounded_mean(
+    values: ArrayLike, low: float = 0.0, high: float = 1.0, level: float = 0.95, note: str = ""
+) -> Estimate:
+    """Mean of *values*, shape (n,), that lie in [*low*, *high*], with Student's interval, cut at these bounds.
+
+    Values that are all alike have no spread, but they may be so by chance: their interval is Clopper and Pearson's for
+    n trials whose share of successes is the value's place between the bounds (method "clopper-pearson"), as of a single
+    value. Two-valued outcomes spread most among all with that mean. Not measured without values.
+
+    >>> found = bounded_mean([1.0] * 20)
+    >>> found.value, round(found.low, 3), found.high
+    (1.0, 0.832, 1.0)
+    >>> bounded_mean([0.0, 0.5, 1.0, 0.5]).method
+    't'
+    """
+    x = np.asarray(values, dtype=np.float64)
+    if not low < high:
+        raise ValueError("the lower bound must be below the upper one")
+    if not x.size:
+        return Estimate.missing(note or "there was nothing to average")
+    value = min(max(float(x.mean()), low), high)
+    if x.size > 1 and np.ptp(x) > 0:
+        least, most = t_interval(x, level)
+        return Estimate(value, max(least, low), min(most, high), level, "t", x.size, note)
+    hits = (value - low) / (high - low) * x.size
+    least = clopper_pearson(math.floor(hits + 1e-9), x.size, level)[0]
+    most = clopper_pearson(min(math.ceil(hits - 1e-9), x.size), x.size, level)[1]
+    least, most = (low + end * (high - low) for end in (least, most))
+    return Estimate(value, min(least, value), max(most, value), level, "clopper-pearson", x.size, note)
 
 
 def newcombe(

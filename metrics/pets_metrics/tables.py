@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from pets_eval.model import Column, PetsEvalError, Schema, Unsupported
 from pets_eval.model.guess import guess_schema
 
+_CATEGORIES = 5_000  # texts with more values are taken for names or free text where nobody described them
+
 
 @dataclass(frozen=True, eq=False)
 class Aligned:
@@ -48,6 +50,8 @@ def align(
     made 0, 1, ... in each table. Raises `PetsEvalError` for an empty table, for infinite or unreadable numbers, and
     where no column is left.
     """
+    if schema is not None and not isinstance(schema, Schema):
+        raise PetsEvalError(f"schema must be a pets_eval.model.Schema, not {type(schema).__name__}")
     tables = {"real": real, "synthetic": synthetic} | ({} if control is None else {"control": control})
     for name, table in tables.items():
         if not isinstance(table, pd.DataFrame):
@@ -56,6 +60,8 @@ def align(
             raise PetsEvalError(f"the {name} table has no rows")
         if table.columns.has_duplicates:
             raise PetsEvalError(f"the {name} table has a column twice; rename one of them")
+        tables[name] = table.rename(columns=str)
+    real, synthetic = tables["real"], tables["synthetic"]
     shared = [n for n in real.columns if all(n in t.columns for t in tables.values())]
     if not shared:
         raise PetsEvalError("the tables share no column that can be compared; check their column names")
@@ -63,7 +69,7 @@ def align(
         for table in tables.values():
             if table[name].dtype.kind == "f" and np.isinf(table[name].to_numpy()).any():
                 raise PetsEvalError(f"column {name!r} has infinite values; replace them")
-    known = schema or guess_schema([t[shared] for t in tables.values()], tables=len(tables))
+    known = schema or guess_schema([t[shared] for t in tables.values()], tables=len(tables), categories=_CATEGORIES)
     names = [n for n in known.tabular() if n in shared]
     if columns is not None:
         wanted = list(dict.fromkeys(columns))
@@ -83,6 +89,26 @@ def align(
     return Aligned(described, frames[0], frames[1], frames[2] if control is not None else None)
 
 
+def one_row_each(table: pd.DataFrame, schema: Schema | None, rng: np.random.Generator) -> pd.DataFrame:
+    """One row of each unit of privacy, drawn at random; the table itself where each row is a unit of its own.
+
+    Rows of one person are alike and are in the data together, so attacks that take rows for independent people would
+    see leaks where there are none. Call it before `align`, which leaves the column of the unit out.
+
+    >>> visits = pd.DataFrame({"who": ["a", "a", "b"], "x": [1, 1, 2]})
+    >>> schema = Schema({"who": Column("id"), "x": Column("integer", bounds=(0, 9))}, unit="who", max_rows_per_unit=2)
+    >>> one_row_each(visits, schema, np.random.default_rng(0))["x"].tolist()
+    [1, 2]
+    """
+    if not isinstance(table, pd.DataFrame) or not isinstance(schema, Schema):
+        return table  # for `align` to refuse, or to guess what it is
+    if schema.unit == "record" or schema.unit not in table.columns:
+        return table
+    drawn = rng.permutation(len(table))
+    first = ~table[schema.unit].iloc[drawn].duplicated().to_numpy()
+    return table.iloc[np.sort(drawn[first])]
+
+
 def _column(name: str, column: Column, values: Sequence[pd.Series]) -> tuple[Column, list[pd.Series]]:
     """The column as these values need it (more categories, nullable), and the values in its form."""
     done = [_form(name, column, v.reset_index(drop=True)) for v in values]
@@ -90,16 +116,22 @@ def _column(name: str, column: Column, values: Sequence[pd.Series]) -> tuple[Col
         known = set(column.domain)
         found: dict[str, None] = {}
         for v in done:
-            used = v.cat.remove_unused_categories().cat.categories
-            found |= dict.fromkeys(str(c) for c in used if c not in known)
+            if not known.issuperset(v.cat.categories):
+                used = v.cat.remove_unused_categories().cat.categories
+                found |= dict.fromkeys(str(c) for c in used if c not in known)
         if found:
             column = replace(column, domain=(*column.domain, *sorted(found)), from_data=True)
-        done = [v.cat.set_categories(list(column.domain)) for v in done]
-    elif column.kind == "integer" and any((v.dropna() % 1 != 0).any() for v in done):
-        column = replace(column, kind="real", bins=column.edges())
-    if not column.nullable and any(v.isna().any() for v in done):
-        column = replace(column, nullable=True)
-    return column, done
+        domain = list(column.domain)
+        done = [v if list(v.cat.categories) == domain else v.cat.set_categories(domain) for v in done]
+        missing = any(bool((v.cat.codes.to_numpy() < 0).any()) for v in done)
+    elif column.kind == "date":
+        missing = any(bool(np.isnat(v.to_numpy()).any()) for v in done)
+    else:
+        numbers = [v.to_numpy() for v in done]
+        missing = any(bool(np.isnan(x).any()) for x in numbers)
+        if column.kind == "integer" and any(bool((x != np.rint(x))[~np.isnan(x)].any()) for x in numbers):
+            column = replace(column, kind="real", bins=column.edges())
+    return replace(column, nullable=True) if missing and not column.nullable else column, done
 
 
 def _form(name: str, column: Column, values: pd.Series) -> pd.Series:
@@ -110,7 +142,11 @@ def _form(name: str, column: Column, values: pd.Series) -> pd.Series:
         return pd.Series(pd.Categorical.from_codes(codes, categories=pd.Index(texts)))
     if column.kind == "date":
         if values.dtype.kind != "M":
-            values = pd.to_datetime(values.mask(values.astype(str).isin(column.missing)), errors="coerce")
+            codes, texts = _texts(values, column)
+            stamps = pd.to_datetime(pd.Series(texts, dtype=object), errors="coerce", format="ISO8601")
+            if stamps.isna().any():
+                raise PetsEvalError(f"column {name!r} has values that are no ISO dates (YYYY-MM-DD); mend them")
+            values = pd.Series(np.append(stamps.to_numpy(dtype="datetime64[ns]"), np.datetime64("NaT"))[codes])
         days: pd.Series = values.dt.tz_localize(None).astype("datetime64[ns]")
         return days
     if values.dtype == object or isinstance(values.dtype, pd.CategoricalDtype) or values.dtype.kind not in "iufb":
@@ -131,7 +167,10 @@ def _form(name: str, column: Column, values: pd.Series) -> pd.Series:
 
 def _texts(values: pd.Series, column: Column) -> tuple[NDArray[np.intp], NDArray[np.object_]]:
     """The distinct values as texts, without those that mean "no answer", and which of them each value is (-1: none)."""
-    codes, distinct = pd.factorize(values)
+    try:
+        codes, distinct = pd.factorize(values)
+    except TypeError:
+        raise PetsEvalError("a column holds lists or other things that are no values; take it out") from None
     again, texts = pd.factorize(as_texts(pd.Series(distinct)).to_numpy(dtype=object))  # 1 and "1" are one category
     known = ~np.isin(texts, column.missing)
     places = np.where(known, known.cumsum() - 1, -1)

@@ -12,8 +12,8 @@ from pets_eval.guideline.numbers import brief, together
 def chance(figure: Figure, anchors: Iterable[Figure], *, within: bool) -> str:
     """Why a figure that misses a limit by its interval may be chance alone; "" where it may not.
 
-    *anchors* are the figures of data-free anchors; *within* says whether the value itself keeps the limit. A data-free
-    anchor's own figure is always chance.
+    *anchors* are the figures of data-free anchors; *within* says whether the favourable end of the interval keeps the
+    limit. A data-free anchor's own figure is always chance.
     """
     for a in anchors:
         if _place(a) != _place(figure) or math.isnan(a.number):

@@ -124,13 +124,15 @@ class Evaluation:
         target = self._target(check, figure, place)
         if target is None or math.isnan(target):
             return _row("not-evaluated", f"{check.value_of}, the limit for {subject}, was not measured", place)
+        if check.proven and math.isnan(figure.interval.low) and figure.unit != P_VALUE:
+            return _row("not-evaluated", f"{subject} has no interval, so that nothing is proven", place)
         decisive, told = _decisive(figure, check)
         holds = all(_HOLDS[check.op](d, target) for d in decisive)
         relation = "is" if holds else "is not"
         reason = f"{subject} {told} {relation} {_LIMIT[check.op]} {brief(target)}"
         reason += f", {figure.coverage}" if figure.coverage else ""
         if not holds:
-            within = _HOLDS[check.op](figure.number, target)
+            within = _HOLDS[check.op](_end(figure, high=check.op in (">", ">=")), target)
             luck = chance(figure, self.subject.data_free, within=within) if check.beyond else ""
             return _row("not-evaluated", f"{reason}: {luck}", place) if luck else _row(check.on_miss, reason, place)
         doubt = self._doubt(check, figure, target)

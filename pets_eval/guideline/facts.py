@@ -63,7 +63,9 @@ def threat_model_stated(subject: Subject) -> Fact:
         return Fact(None, "no cell finished, so the technique stated nothing")
     stated = {
         "the study's threat-model": subject.manifest.study.threat_model.strip(),
-        "the technique's trust model and adversary": all(c and c.trust_model and c.adversary for c in claims),
+        "the technique's trust model and adversary": all(
+            c and "unknown" not in (c.trust_model, c.adversary) for c in claims
+        ),
     }
     return _all_stated(stated)
 
@@ -194,7 +196,7 @@ def undisclosed_cells(subject: Subject) -> Fact:
 @_fact("trust-model", str)
 def trust_model(subject: Subject) -> Fact:
     """Who is trusted with the raw data, as the technique says."""
-    stated = sorted({r.claims.trust_model for r in subject.finished if r.claims})
+    stated = sorted({r.claims.trust_model for r in subject.finished if r.claims} - {"unknown"})
     return Fact(", ".join(stated), f"trust model: {', '.join(stated)}") if stated else Fact(None, "none is stated")
 
 

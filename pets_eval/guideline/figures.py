@@ -24,7 +24,7 @@ class Figure(Strict):
     `value` is null where nothing was measured (`status` and `note` say why). `measured` counts the repeats with a
     value, `of` those that were planned. `n` counts the repeats, or the observations of a single one (`method` says
     which). A p-value has no interval; instead `adjusted` is the p-value after Holm's correction over all `tests` of its
-    axis on the scorecard (null: this one is no test), and `floor` the smallest that its permutations can give (null:
+    axis on the scorecard (null: it was not measured), and `floor` the smallest that its permutations can give (null:
     any). `detail`: whether other statistics of the metric matter first. `records`: whether the metric reads released
     records; `lacks`: the evidence for want of which it was never played.
     """

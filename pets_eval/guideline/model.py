@@ -34,9 +34,9 @@ class Check(Strict):
     `statistic`, `seat` and `group` narrow a metric to some of its rows; left out, the row for everybody decides where
     there is one, and else the worst row.
 
-    `beyond: data-free-anchor` keeps chance from being accused: a figure whose value is within the limit, and whose
-    interval misses it, is not evaluated where that interval overlaps the one of the anchor that never looks at the
-    data, as then there are too few observations to tell the two apart. That anchor itself never misses.
+    `beyond: data-free-anchor` keeps chance from being accused: a figure whose interval has the limit within it is not
+    evaluated where that interval overlaps the one of the anchor that never looks at the data, as then there are too few
+    observations to tell the two apart. That anchor itself never misses.
 
     `proven: true` asks for certainty before it accuses: the favourable end of the interval decides, so that only a
     figure that misses the limit beyond its uncertainty is a miss. Put a check without it beside it, to flag the doubt.

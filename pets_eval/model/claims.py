@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Protects = Literal["input-privacy", "output-privacy"]
-Adversary = Literal["none", "honest-but-curious", "covert", "malicious"]
-TrustModel = Literal["none", "central", "local", "shuffle", "distributed", "hardware"]
+Adversary = Literal["none", "honest-but-curious", "covert", "malicious", "unknown"]
+TrustModel = Literal["none", "central", "local", "shuffle", "distributed", "hardware", "unknown"]
 Objective = Literal["predictability", "manageability", "disassociability", "storage", "security", "confidentiality"]
 Status = Literal["proven", "heuristic", "none"]
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SOURCE = "read from the data; replace by what is published"
 _UNIT_SOURCE = "the bound on its rows was read from the data; replace that by a bound set beforehand"
 _CODES = 10  # whole numbers with at most this many values are taken for codes
+_MANY, _NEARLY_ALL = 20, 0.9  # so many distinct numbers, and such a share, make a column of numbers with bad values
 _CATEGORIES = 200  # texts with more values are taken for names or free text, which no schema should list
 _NO_ANSWER = ("", "?", ".", "-", "N", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none", "<NA>")
 _ID_NAME = re.compile(r"(^|[_\W])(id|ids|uuid|guid|key|ssn|nr|no|number|identifier)$", re.IGNORECASE)
@@ -27,13 +28,15 @@ _PADDED = r"[+-]?0\d+"  # 007 is a code, not a number
 _DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?"
 
 
-def guess_schema(pieces: Iterable[pd.DataFrame], source: str = SOURCE, *, tables: int = 1) -> Schema:
+def guess_schema(
+    pieces: Iterable[pd.DataFrame], source: str = SOURCE, *, tables: int = 1, categories: int = _CATEGORIES
+) -> Schema:
     """A first guess at the schema of a table that comes in *pieces* of the same columns; *source* is said of it.
 
     The pieces may be those of several *tables* about the same or other people, such as real and released ones.
-    Text that looks like numbers is taken for numbers, and usual words for "no answer" as missing codes. Columns of
-    names or free text become ids, and one that seems to name persons over several rows the unit of privacy. Raises
-    `PetsEvalError` if there is no row.
+    Text that looks like numbers is taken for numbers, also where a few values do not, and usual words for "no answer"
+    as missing codes. Columns of names or free text (more than *categories* texts) become ids, and one that seems to
+    name persons over several rows the unit of privacy. Raises `PetsEvalError` if there is no row.
 
     >>> import pandas as pd
     >>> guess_schema([pd.DataFrame({"smokes": ["yes", "no", None]})]).columns["smokes"].cells()
@@ -45,7 +48,7 @@ def guess_schema(pieces: Iterable[pd.DataFrame], source: str = SOURCE, *, tables
             seen.setdefault(str(name), _Seen()).add(_texts(piece[name]))
     if not seen or not next(iter(seen.values())).rows:
         raise PetsEvalError("the table has no rows")
-    columns = {name: _guess(name, found, source, tables) for name, found in seen.items()}
+    columns = {name: _guess(name, found, source, tables, categories) for name, found in seen.items()}
     units = [n for n, c in columns.items() if c.kind == "id" and "unit" in c.roles]
     if not units:
         return Schema(columns=columns)
@@ -79,7 +82,7 @@ def _texts(values: pd.Series) -> pd.Series:
     return values.astype(str).mask(missing)
 
 
-def _guess(name: str, seen: _Seen, source: str, tables: int) -> Column:
+def _guess(name: str, seen: _Seen, source: str, tables: int, categories: int) -> Column:
     import pandas as pd
 
     texts = pd.Series(seen.counts.index, dtype=str)
@@ -87,7 +90,11 @@ def _guess(name: str, seen: _Seen, source: str, tables: int) -> Column:
         return Column("id", nullable=True, label="no value at all: say what it is, or take the column out")
     no_answer = texts.isin(_NO_ANSWER)
     kind = _number_kind(texts[~no_answer])
-    if kind is None:
+    odd = _odd(texts[~no_answer]) if kind is None else []
+    if len(odd):  # nearly all are numbers: whoever reads the table by this schema is told of the others
+        texts, no_answer = texts.drop(odd), no_answer.drop(odd)
+        kind = _number_kind(texts[~no_answer])
+    elif kind is None:
         no_answer &= texts != "N"  # between words, N is more likely a category than "no answer"
     codes = tuple(sorted(texts[no_answer]))
     nullable = bool(seen.empty or codes)
@@ -110,7 +117,7 @@ def _guess(name: str, seen: _Seen, source: str, tables: int) -> Column:
         low, high = float(numbers.min()), float(numbers.max())
         roles: Any = ("weight",) if _WEIGHT_NAME.search(name) else ()
         return Column(kind, bounds=(low, high if high > low else low + 1), roles=roles, **marked)
-    if len(texts) > _CATEGORIES:
+    if len(texts) > categories:
         return Column("id", label="names or free text? never tabulated; give a domain if it has categories", **facts)
     order = texts.iloc[pd.to_numeric(texts).argsort()] if kind == "integer" else texts.sort_values()
     return Column("categorical", domain=tuple(order), **marked)
@@ -129,3 +136,14 @@ def _number_kind(texts: pd.Series) -> Any:
     if not np.isfinite(numbers).all():
         return None
     return "integer" if (numbers % 1 == 0).all() and (numbers.abs() < 2**53).all() else "real"
+
+
+def _odd(texts: pd.Series) -> Any:
+    """Where the few *texts* stand that are no numbers among many that are; nothing where they are not few."""
+    import numpy as np
+    import pandas as pd
+
+    numbers = np.isfinite(pd.to_numeric(texts, errors="coerce").astype("float64"))
+    if numbers.sum() < _MANY or numbers.mean() < _NEARLY_ALL or texts.str.fullmatch(_PADDED).any():
+        return []
+    return texts.index[~numbers]

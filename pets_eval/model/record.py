@@ -47,7 +47,7 @@ ExtendedReal = Annotated[
 class ScoreRow(Strict):
     """One `Score` on disk. A value that was not measured is null, and so is an end that is not known.
 
-    A p-value by method "permutation" has the smallest p-value that its number of permutations can give as `low`.
+    A p-value by method "permutation" or "hypergeometric" has the smallest p-value that it could have given as `low`.
     """
 
     seat: str = ""

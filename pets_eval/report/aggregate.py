@@ -10,6 +10,7 @@ from pets_eval.model.multiplicity import holm
 from pets_eval.model.record import MetricResult, Planned, RunRecord, ScoreRow, Spec
 from pets_eval.report.repeats import Combined, combine
 
+_COARSE = ("permutation", "hypergeometric")  # tests whose `low` is the smallest p-value that they can give
 _RECORDS = "synthetic"  # the evidence by which a metric reads released records
 Key = tuple[str, ...]  # technique, dataset, task, metric, seat, group, statistic
 Measured = list[tuple[MetricResult, ScoreRow]]
@@ -19,8 +20,8 @@ def aggregate(records: Iterable[RunRecord], label: Callable[[Spec], str], plan: 
     """One figure per technique, dataset, task, metric, seat, group and statistic, over all finished repeats.
 
     A figure says in how many of the repeats of the *plan* (and of *records*) it was measured; see `combine` for its
-    value. P-values are not averaged: the smallest stands for all, adjusted by Holm over every test of its axis. Those
-    of anchors are no tests: what nobody would release is not accused, and takes no power from the others.
+    value. P-values are not averaged: the smallest stands for all, adjusted by Holm over every test of its axis; those
+    of an anchor among themselves.
     """
     records = list(records)
     rows: dict[Key, Measured] = defaultdict(list)
@@ -39,7 +40,7 @@ def aggregate(records: Iterable[RunRecord], label: Callable[[Spec], str], plan: 
     measured = {key[:4] for key in rows}
     figures += [_absent(key, found, _of(key, planned)) for key, found in silent.items() if key not in measured]
     anchors = {label(r.spec) for r in records if r.spec.anchor}
-    return _adjusted(figures, {key: found for key, found in rows.items() if key[0] not in anchors})
+    return _adjusted(figures, rows, anchors)
 
 
 def _planned(records: Sequence[RunRecord], label: Callable[[Spec], str], plan: Iterable[Planned]) -> Counter[Key]:
@@ -96,8 +97,8 @@ def _smallest(rows: Sequence[ScoreRow]) -> Combined:
 
 
 def _floor(rows: Sequence[ScoreRow]) -> float | None:
-    """The smallest p-value that the coarsest of these permutation tests can give."""
-    return max((row.low for row in rows if row.method == "permutation" and row.low is not None), default=None)
+    """The smallest p-value that the coarsest of these tests can give, where that is not as small as one likes."""
+    return max((row.low for row in rows if row.method in _COARSE and row.low is not None), default=None)
 
 
 def _absent(key: Key, results: Sequence[MetricResult], of: int) -> Figure:
@@ -140,25 +141,28 @@ def _commonest(notes: Sequence[str]) -> list[str]:
     return [note if times == len(notes) else f"{note} (in {times} of {len(notes)})"]
 
 
-def _adjusted(figures: list[Figure], rows: dict[Key, Measured]) -> list[Figure]:
+def _adjusted(figures: list[Figure], rows: dict[Key, Measured], anchors: set[str]) -> list[Figure]:
     """Give each p-value figure the smallest of its Holm-adjusted p-values, over all tests of its axis.
 
-    A test of fidelity accuses nobody of a leak, so it takes no power from those of privacy.
+    A test of fidelity accuses nobody of a leak, so it takes no power from those of privacy. What nobody would release
+    takes none from the others either: the tests of an anchor are corrected among themselves.
     """
-    tests: dict[str, list[tuple[Key, float]]] = defaultdict(list)
+    tests: dict[tuple[str, str], list[tuple[Key, float]]] = defaultdict(list)
     for key, found in rows.items():
         for result, row in found:
             if result.unit == P_VALUE and row.value is not None:
-                tests[result.axis].append((key, row.value))
+                tests[result.axis, key[0] if key[0] in anchors else ""].append((key, row.value))
     smallest: dict[Key, float] = {}
+    together: dict[Key, int] = {}
     for those in tests.values():
         for (key, _), p in zip(those, holm([p for _, p in those]), strict=True):
             smallest[key] = min(p, smallest.get(key, 1.0))
+            together[key] = len(those)
     counts = Counter(key for those in tests.values() for key, _ in those)
     done = []
     for f in figures:
         key = (f.technique, f.dataset, f.task, f.metric, f.seat, f.group, f.statistic)
         if key in smallest:
-            f = f.model_copy(update={"adjusted": smallest[key], "n": counts[key], "tests": len(tests[f.axis])})
+            f = f.model_copy(update={"adjusted": smallest[key], "n": counts[key], "tests": together[key]})
         done.append(f)
     return done

@@ -136,6 +136,7 @@ def _protects(card: Scorecard) -> list[str]:
             blocks.append(f"No cell of this technique ({variants}) finished, so it stated nothing.")
             continue
         protects = "; ".join(words.PROTECTS.get(p, p) for p in c.protects) or "none is claimed"
+        released = "; ".join(dict.fromkeys(n for t in members for n in t.release_notes))
         blocks.append(
             _list(
                 [
@@ -145,6 +146,7 @@ def _protects(card: Scorecard) -> list[str]:
                     ("Kind of protection", protects),
                     ("Against whom", f"{words.ADVERSARY.get(c.adversary, c.adversary)} ({c.adversary})"),
                     ("Who is trusted", f"{words.TRUST.get(c.trust_model, c.trust_model)} ({c.trust_model})"),
+                    *([("About its releases", released)] if released else []),
                 ]
             )
         )
@@ -172,7 +174,10 @@ def _figures(card: Scorecard) -> list[str]:
 
 def _verdicts(card: Scorecard) -> list[str]:
     blocks = ["## 4. Held against the guideline", text(card.guideline.note)]
-    blocks.append("The unfavourable end of a figure's interval decides, and the worst task counts.")
+    blocks.append(
+        "The unfavourable end of a figure's interval decides, except that a failure of an attack must be certain: "
+        "there the favourable end decides, and a doubt is flagged. The worst task counts."
+    )
     blocks.append("\n".join(f"- {SIGN[name]} **{name}**: {meaning}" for name, meaning in words.MEANING.items()))
     held = overview.held(card)
     if held.shared:

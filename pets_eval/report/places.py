@@ -69,7 +69,8 @@ def _figure_sheets(place: Place, figures: list[Figure], card: Scorecard) -> list
             name = title(metric) + (f" ({statistic})" if statistic else "")
             told = f"{unit(first.unit)}; {GOAL.get(first.goal, first.goal)}{mixed(first, card)}"
             columns.append((Header(name, told, AXIS.get(first.axis, first.axis)), line))
-    columns.sort(key=lambda c: _rank(c[0].group))
+    decisive = {name for c in card.guideline.criteria for name in c.check.names()}
+    columns.sort(key=lambda c: (_rank(c[0].group), next(iter(c[1].values())).metric not in decisive))
     members = [t for t in card.techniques if any(t.label in line for _, line in columns)]
     if len(columns) > _MANY and len(members) <= _WIDE:
         return _turned(place, columns, members)

@@ -15,6 +15,7 @@ ADVERSARY = {
     "honest-but-curious": "parties that follow the protocol, and try to learn from all they see",
     "covert": "parties that cheat if they are not likely to be caught",
     "malicious": "anybody, also those who break every rule",
+    "unknown": "not stated",
 }
 TRUST = {
     "none": "no party is trusted with more than it already has",
@@ -23,6 +24,7 @@ TRUST = {
     "shuffle": "a trusted shuffler hides who sent what",
     "distributed": "several parties share the trust; no single one sees the raw data",
     "hardware": "the maker of the hardware is trusted",
+    "unknown": "not stated",
 }
 PROTECTS = {
     "input-privacy": "what the computing parties see (input privacy)",

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pets_datasets.file import UserFile
+
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
@@ -66,6 +68,58 @@ def test_what_it_cost_is_not_known(files, tmp_path):
     card = json.loads((tmp_path / "run" / "scorecard.json").read_text())
     cost = [f for f in card["figures"] if f["axis"] == "cost" and f["technique"].startswith("external-release")]
     assert cost and all(f["value"] is None for f in cost)
+
+
+BAD = {
+    "no rows": ("sex,town,pay,age\n", "the table has no rows"),
+    "a text in a number": ("sex,town,pay,age\n" + "F,A,SECRET,30\n" * 3, "not a number"),
+    "infinite": ("sex,town,pay,age\nF,A,inf,30\n", "infinite"),
+    "a category that is not public": ("sex,town,pay,age\nF,SECRET,1,30\n", "outside the public domain"),
+    "no common column": ("a,b\n1,2\n", "shares no column"),
+    "a spreadsheet": ("PK\x03\x04", "is a spreadsheet or an archive"),
+}
+
+
+@pytest.fixture(scope="module")
+def schema(files):
+    path = files / "schema.yaml"
+    path.write_text(UserFile.draft(files / "real.csv", files / "control.csv"))
+    return path
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_release_is_refused_before_anything_is_run(files, schema, tmp_path, case):
+    text, said = BAD[case]
+    (tmp_path / "bad.csv").write_text(text)
+    done = assess(files, tmp_path / "bad.csv", tmp_path / "run", "--schema", schema)
+    assert done.returncode == 2 and said in done.stderr.strip().splitlines()[-1]
+    assert "SECRET" not in done.stderr + done.stdout and "Traceback" not in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["bad.csv"]
+
+
+def test_identifiers_in_columns_that_the_schema_does_not_name_are_found(files, schema, tmp_path):
+    release = pd.read_csv(files / "other.csv").assign(remark=[f"person{i}@example.org" for i in range(400)])
+    release.to_csv(tmp_path / "s.csv", index=False)
+    assert assess(files, tmp_path / "s.csv", tmp_path / "run", "--schema", schema).returncode == 0
+    assert verdicts(tmp_path / "run")["RR-10"] in ("fail", "flag")
+    assert "only direct identifiers are looked for in remark" in (tmp_path / "run" / "scorecard.html").read_text()
+
+
+def test_what_is_known_about_the_release_is_said(files, schema, tmp_path):
+    about = tmp_path / "about.yaml"
+    about.write_text("purpose: Teach\ndata-subjects: Made-up people\nexpires: 2027-01-31\n")
+    given = ["--schema", schema, "--about", about]
+    assert assess(files, "other.csv", tmp_path / "run", *given).returncode == 0
+    assert verdicts(tmp_path / "run")["GV-01"] == "claim-only"
+    about.write_text("techniques: []\n")
+    done = assess(files, "other.csv", tmp_path / "again", *given)
+    assert done.returncode == 2 and "has the keys purpose" in done.stderr
+
+
+def test_a_draft_of_other_tables_is_not_used(files, tmp_path):
+    (tmp_path / "run.schema.yaml").write_text("columns: {}\n")
+    done = assess(files, "other.csv", tmp_path / "run")
+    assert done.returncode == 2 and "is no draft of these tables" in done.stderr
 
 
 @pytest.mark.parametrize(

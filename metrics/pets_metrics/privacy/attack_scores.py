@@ -8,6 +8,7 @@ rules, so that attacks can be compared. The people are taken to be independent o
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -73,7 +74,8 @@ def tail_test(members: ArrayLike, nonmembers: ArrayLike, share: float = 0.01) ->
 
     Of all people together, the *share* with the highest scores is taken (with all that tie with the last of them); the
     number of members among them is hypergeometric if labels are exchangeable, so the test is exact. It sees a few
-    people who are fully exposed, whom `attack_test` drowns among the many. Scores and errors as in `attack_figures`.
+    people who are fully exposed, whom `attack_test` drowns among the many. `low` is the least that so many people and
+    names could give, all that can be being members. Scores and errors as in `attack_figures`.
     Source: Fisher, "The design of experiments" (1935), section 2.
 
     >>> round(tail_test([4.0, 5.0, 6.0], [1.0, 2.0, 3.0], share=0.5).value, 3)
@@ -85,8 +87,27 @@ def tail_test(members: ArrayLike, nonmembers: ArrayLike, share: float = 0.01) ->
     both = np.sort(np.concatenate([x, y]))[::-1]
     last = both[max(1, math.ceil(share * len(both))) - 1]
     hits, named = int((x >= last).sum()), int((both >= last).sum())
-    p = float(scipy.stats.hypergeom.sf(hits - 1, len(both), len(x), named))
-    return Estimate(p, p, p, method="hypergeometric", n=len(both))
+    p, least = (float(scipy.stats.hypergeom.sf(k - 1, len(both), len(x), named)) for k in (hits, min(named, len(x))))
+    return Estimate(p, low=least, method="hypergeometric", n=len(both))
+
+
+def smallest_test(scores: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> Estimate:
+    """p-value of the hypothesis that no attack tells members, whether all of them or a few; small means that one does.
+
+    *scores* has the scores of (members, non-members) by the attack's name. Each is tested by `attack_test` and by
+    `tail_test`, and the smallest p-value times their number is given (Bonferroni), at most 1. Errors as there.
+
+    >>> smallest_test({"loss": ([4.0, 5.0, 6.0], [1.0, 2.0, 3.0])}).value
+    0.1
+    """
+    found = [(name, test(*pair)) for name, pair in scores.items() for test in (attack_test, tail_test)]
+    measured = [(name, estimate) for name, estimate in found if not math.isnan(estimate.value)]
+    if not measured:
+        return _nobody()
+    name, smallest = min(measured, key=lambda item: item[1].value)
+    p = min(1.0, smallest.value * len(found))
+    note = f"smallest of {len(found)} tests: {name}, {smallest.method}"
+    return Estimate(p, p, p, method="bonferroni", n=smallest.n, note=note)
 
 
 def auc(members: ArrayLike, nonmembers: ArrayLike, level: float = 0.95) -> Estimate:

@@ -21,7 +21,7 @@ from pets_eval.registry import metric
 from pets_metrics.intervals import difference
 from pets_metrics.nearest import coordinates, nearest
 from pets_metrics.privacy.secret_columns import CANNOT, NOBODY, Rows, known_columns, secret_columns, share, worst_first
-from pets_metrics.tables import Aligned, align
+from pets_metrics.tables import Aligned, align, one_row_each
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -64,7 +64,8 @@ def attribute_inference(
     One group "SECRET, nearest" or "SECRET, model" for each, with the statistics "attack" and "control" (rates in
     [0, 1], Wilson), "baseline" (rate on the same people when everybody is given the release's commonest value or
     median), and "excess" = attack - control in [-1, 1] (Newcombe); an excess near 0 is good. Group "" is that with the
-    highest excess, its intervals widened by Bonferroni for the choice.
+    surest excess, whose interval begins highest; its intervals are widened by Bonferroni for the choice. Where the
+    schema names a unit of privacy, one row of each real and control person is attacked.
     Raises `Unsupported` without another column to infer from, `PetsEvalError` for a secret that is not there.
 
     >>> rng = np.random.default_rng(0)
@@ -76,7 +77,7 @@ def attribute_inference(
     if targets < 1:
         raise PetsEvalError("targets must be at least 1")
     rng = rng or np.random.default_rng(0)
-    t = align(real, synthetic, control, schema)
+    t = align(one_row_each(real, schema, rng), synthetic, one_row_each(control, schema, rng), schema)
     names = secret_columns(t, secrets)
     assert t.control is not None
     seed = int(rng.integers(2**31))
@@ -84,7 +85,7 @@ def attribute_inference(
     release = _some(t.synthetic, _LEARNT // max(1, len(names) // 8), rng)
     guessed: dict[str, Rows] = {}
     for name in names:
-        guessed[f"{name}, nearest"] = _judged(people, name, _by_nearest(people, name))
+        guessed[f"{name}, nearest"] = _judged(people, name, _by_nearest(people, name, rng))
         guessed[f"{name}, model"] = _judged(people, name, _by_model(people, name, release, seed))
     return worst_first(guessed, "excess")
 
@@ -133,9 +134,12 @@ def _tolerance(schema: Schema, name: str, real: Floats, control: Floats) -> floa
     return _CLOSE * float(np.subtract(*np.percentile(both, [95, 5]))) if both.size else 0.0
 
 
-def _by_nearest(people: Aligned, name: str) -> list[Floats]:
-    """The secret of the released record that is nearest on what the attacker knows, for real and control people."""
-    release = people.synthetic[people.synthetic[name].notna()]
+def _by_nearest(people: Aligned, name: str, rng: np.random.Generator) -> list[Floats]:
+    """The secret of the released record that is nearest on what the attacker knows, for real and control people.
+
+    Of equally near records the first is taken, so they are shuffled: their order in the release says nothing.
+    """
+    release = _some(people.synthetic[people.synthetic[name].notna()], len(people.synthetic), rng)
     real, _, control = _frames(people)
     if not len(release):
         return [np.full(len(f), np.nan) for f in (real, control)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,10 +10,19 @@ from numpy.typing import NDArray
 
 from pets_eval.model import Estimate, PetsEvalError, Schema, Score
 from pets_eval.registry import metric
-from pets_metrics.intervals import clopper_pearson, difference, t_interval
-from pets_metrics.privacy.secret_columns import CANNOT, NOBODY, Rows, known_columns, secret_columns, share, worst_first
+from pets_metrics.intervals import bounded_mean, difference
+from pets_metrics.privacy.secret_columns import (
+    CANNOT,
+    NOBODY,
+    Rows,
+    known_columns,
+    mean_difference,
+    secret_columns,
+    share,
+    worst_first,
+)
 from pets_metrics.rows import row_classes
-from pets_metrics.tables import align, cell_codes
+from pets_metrics.tables import align, cell_codes, one_row_each
 
 Floats = NDArray[np.float64]
 
@@ -36,6 +44,7 @@ def correct_attribution(
     secrets: Sequence[str] = (),
     keys: Sequence[str] = (),
     tau: float = 1.0,
+    rng: np.random.Generator | None = None,
 ) -> list[Score]:
     """How often a person's secret is told rightly by the released records with that person's keys; 0 excess is best.
 
@@ -51,9 +60,11 @@ def correct_attribution(
     - "cap control", "tcap control": the same of held-out people; "cap excess", "tcap excess": real minus control.
 
     All in [0, 1] and excesses in [-1, 1]; excesses near 0 are good. Rates have Wilson's interval and differences
-    Newcombe's; means Student's, joined in the same way for their difference. Group "" is the secret with the highest
-    "cap excess" (without control rows "cap"), its intervals widened by Bonferroni. Taub et al. take TCAP's mean over
-    released records; here it is over people, as CAP's is. Raises as `attribute_inference`.
+    Newcombe's; means Student's, joined in the same way for their difference. Group "" is the secret with the
+    surest "cap excess" (without control "cap"), whose interval begins highest; its intervals are widened by Bonferroni.
+    Taub et al. take TCAP's mean over released records; here it is over people, as CAP's is. Where the schema names a
+    unit of privacy, one row of each real and held-out person, drawn by *rng*, is attacked. Raises as
+    `attribute_inference`.
 
     >>> known = pd.DataFrame({"sex": ["F", "F", "M", "M"], "ill": ["yes", "no", "yes", "no"]})
     >>> told = pd.DataFrame({"sex": ["F", "F", "M"], "ill": ["yes", "no", "yes"]})
@@ -63,7 +74,9 @@ def correct_attribution(
     """
     if not 0 < tau <= 1:
         raise PetsEvalError("tau must lie in (0, 1]")
-    t = align(real, synthetic, control, schema)
+    rng = rng or np.random.default_rng(0)
+    others = None if control is None else one_row_each(control, schema, rng)
+    t = align(one_row_each(real, schema, rng), synthetic, others, schema)
     for name in keys:
         t.schema.column(name)
     frames = [t.real, t.synthetic] + ([t.control] if t.control is not None else [])
@@ -101,7 +114,7 @@ def _attributed(codes: list[NDArray[np.int32]], keys: list[int], secret: int, ta
             made[statistic] = Estimate.missing("needs held-out people (control)")
         if len(side) > 1:
             made["cap control"], made["tcap control"] = _mean(shares[1], level), share(*hits[1], level, unsure)
-            made["cap excess"] = _mean_difference(shares[0], shares[1], level)
+            made["cap excess"] = mean_difference(made["cap"], made["cap control"])
             made["tcap excess"] = difference(*hits[0], *hits[1], level, "" if hits[0][1] and hits[1][1] else unsure)
         made["matched"] = share(int(matched.sum()), n, level, NOBODY)
         made["tcap reach"] = share(hits[0][1], n, level, NOBODY)
@@ -112,24 +125,5 @@ def _attributed(codes: list[NDArray[np.int32]], keys: list[int], secret: int, ta
 
 
 def _mean(shares: Floats, level: float) -> Estimate:
-    """Mean of *shares* with Student's interval; where all are alike, Clopper and Pearson's for as many trials."""
-    n = len(shares)
-    if not n:
-        return Estimate.missing("nobody of them has the secret, or no released record has their keys")
-    value = min(max(float(shares.mean()), 0.0), 1.0)
-    if n < 2 or np.ptp(shares) == 0:
-        low, high = clopper_pearson(round(value * n), n, level)
-        return Estimate(value, min(low, value), max(high, value), level, "clopper-pearson", n)
-    low, high = t_interval(shares, level)
-    return Estimate(value, max(low, 0.0), min(high, 1.0), level, "t", n)
-
-
-def _mean_difference(first: Floats, second: Floats, level: float) -> Estimate:
-    """Mean of *first* minus mean of *second*; from their intervals as Newcombe joins those of two proportions."""
-    a, b = _mean(first, level), _mean(second, level)
-    if math.isnan(a.value) or math.isnan(b.value):
-        return Estimate.missing(a.note or b.note)
-    value = a.value - b.value
-    low = value - math.hypot(a.value - a.low, b.high - b.value)
-    high = value + math.hypot(a.high - a.value, b.value - b.low)
-    return Estimate(value, max(low, -1.0), min(high, 1.0), level, "t, joined", a.n + b.n)
+    why_not = "" if len(shares) else "nobody of them has the secret, or no released record has their keys"
+    return bounded_mean(shares, 0, 1, level, why_not)

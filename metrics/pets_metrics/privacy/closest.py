@@ -21,7 +21,7 @@ from pets_eval.registry import metric
 from pets_metrics.intervals import wilson
 from pets_metrics.nearest import Index, coordinates, nearest
 from pets_metrics.rows import distinct_rows
-from pets_metrics.tables import align
+from pets_metrics.tables import align, one_row_each
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +42,11 @@ _DELUSION = (
     axis="privacy", goal="min", unit="share", range=(0, 1), source=_SOURCE, headline=("excess",), cannot_show=_DELUSION
 )
 def closest_record(
-    real: pd.DataFrame, synthetic: pd.DataFrame, control: pd.DataFrame, schema: Schema | None = None
+    real: pd.DataFrame,
+    synthetic: pd.DataFrame,
+    control: pd.DataFrame,
+    schema: Schema | None = None,
+    rng: np.random.Generator | None = None,
 ) -> dict[str, Estimate]:
     """Share of released rows whose nearest person is one who was used, and by how much that exceeds chance; 0 is best.
 
@@ -54,14 +58,15 @@ def closest_record(
     Statistics: "excess", (share - expected) / (1 - expected), the share of released rows that are drawn to training
     people beyond chance, whatever the sizes of the two tables, 0 where it would be negative; and "closer to training",
     the share itself. Released rows with the same nearest person are one observation in part: the intervals are
-    Wilson's for Kish's effective number of people. Raises `align`'s errors.
+    Wilson's for Kish's effective number of people. Of each unit of privacy, one real or control row is drawn by *rng*.
+    Raises `align`'s errors.
 
     >>> table = lambda values: pd.DataFrame({"a": values})
     >>> found = closest_record(table([0.5, 4.5, 8.5]), table([0.6, 4.6, 2.6]), table([2.5, 6.5, 10.5]))
     >>> {name: round(estimate.value, 3) for name, estimate in found.items()}
     {'excess': 0.333, 'closer to training': 0.667}
     """
-    pull = _pull(real, synthetic, control, schema)
+    pull = _pull(real, synthetic, control, schema, np.random.default_rng(0) if rng is None else rng)
     n, expected = len(synthetic), pull.expected
     undecided = n - float(pull.weights.sum())
     share = min(1.0, (float(pull.weights[pull.members].sum()) + undecided * expected) / n)
@@ -102,16 +107,17 @@ def closest_record_test(
     at random, the sum of their votes has the permutation distribution: the test is valid however the release was made
     and however its rows depend on each other. The first three moments of that are exact, and its shape is taken as
     Pearson's type III (normal, where that has the longer tail); where few people have most votes, labels are permuted
-    with *rng* instead (method "permutation", no p-value below `low`). One-sided. NaN where all people are alike.
-    Raises `align`'s errors.
+    with *rng* instead (method "permutation", no p-value below `low`). One-sided. People are drawn and labelled, not
+    their rows: of each unit of privacy, one row is drawn by *rng*. NaN where all people are alike. Raises `align`'s
+    errors.
 
     >>> table = lambda values: pd.DataFrame({"a": values})
     >>> real, control = np.arange(0.0, 200.0, 2.0), np.arange(1.0, 201.0, 2.0)
     >>> closest_record_test(table(real), table(real), table(control)).value < 1e-9
     True
     """
-    pull = _pull(real, synthetic, control, schema, votes=True)
     rng = np.random.default_rng(0) if rng is None else rng
+    pull = _pull(real, synthetic, control, schema, rng, votes=True)
     if not pull.weights.any():
         return Estimate.missing("no released row is nearer to one person than to others")
     weights, members = pull.weights, pull.members
@@ -143,21 +149,23 @@ def closest_record_distance(
     Distances are Gower's (see `closest_record`), from 0, a copy, to 1. Statistics: "to training" and "to holdout", and
     "ratio to training" and "ratio to holdout" (nearest-neighbour distance ratio: near 0 where one person stands out as
     the original; 1 where both distances are 0). A larger table has nearer records, so if the tables are of different
-    size, the larger is thinned with *rng* to that of the smaller, and only the comparison of the two is of interest.
+    size, the larger is thinned with *rng* to that of the smaller, and only the comparison of the two is of interest. Of
+    each unit of privacy, one real or control row is drawn first.
     Intervals: distribution-free for a median, from order statistics, as if released rows were independent.
-    Raises `Unsupported` where a table has one row, and `align`'s errors.
+    Raises `Unsupported` where a table has one person, and `align`'s errors.
 
     >>> table = lambda values: pd.DataFrame({"a": values})
     >>> found = closest_record_distance(table([0.5, 4.5, 8.5]), table([0.5, 5.5, 8.5]), table([3.5, 6.5, 10.5]))
     >>> {name: round(estimate.value, 2) for name, estimate in found.items()}
     {'to training': 0.0, 'to holdout': 0.2, 'ratio to training': 0.0, 'ratio to holdout': 0.5}
     """
+    rng = np.random.default_rng(0) if rng is None else rng
+    real, control = (one_row_each(table, schema, rng) for table in (real, control))
     t = align(real, synthetic, control, schema)
     assert t.control is not None
     size = min(len(t.real), len(t.control))
     if size < 2:
         raise Unsupported("a table of one row has no second closest record")
-    rng = np.random.default_rng(0) if rng is None else rng
     everyone = pd.concat([t.real, t.control], ignore_index=True)
     released, *references = coordinates(t.schema, t.synthetic, t.real, t.control, scale=everyone)
     medians, ratios = {}, {}
@@ -206,8 +214,14 @@ class _Pull:
 
 
 def _pull(
-    real: pd.DataFrame, synthetic: pd.DataFrame, control: pd.DataFrame, schema: Schema | None, votes: bool = False
+    real: pd.DataFrame,
+    synthetic: pd.DataFrame,
+    control: pd.DataFrame,
+    schema: Schema | None,
+    rng: np.random.Generator,
+    votes: bool = False,
 ) -> _Pull:
+    real, control = (one_row_each(table, schema, rng) for table in (real, control))
     t = align(real, synthetic, control, schema)
     assert t.control is not None
     everyone = pd.concat([t.real, t.control], ignore_index=True)
@@ -268,7 +282,7 @@ def permuted(weights: Floats, members: NDArray[np.bool_], rng: np.random.Generat
     return (1 + reached) / (1 + resamples), 1 / (1 + resamples)
 
 
-# -- as SDMetrics has it ---------------------------------------------------------------------------------------------
+# -- as SDMetrics has it: rows, whatever the unit of privacy ---------------------------------------------------------
 
 
 def closest_distances(rows: pd.DataFrame, references: pd.DataFrame, schema: Schema | None = None) -> Floats:

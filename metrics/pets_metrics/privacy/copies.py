@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from pets_eval.model import Estimate, Schema, Score, Unsupported
 from pets_eval.registry import metric
-from pets_metrics.intervals import difference, proportion, t_interval
+from pets_metrics.intervals import bounded_mean, difference, proportion
 from pets_metrics.rows import Codes, occurrences, same_rows, value_codes
-from pets_metrics.tables import align, quasi_identifiers
+from pets_metrics.tables import align, one_row_each, quasi_identifiers
 
 Mask = NDArray[np.bool_]
 
@@ -35,20 +35,24 @@ def unique_exact_matches(
     control: pd.DataFrame | None = None,
     schema: Schema | None = None,
     columns: Iterable[str] | None = None,
+    rng: np.random.Generator | None = None,
 ) -> dict[str, Estimate]:
     """Share of the rows that are unique in *real* and occur in the release with the same values; 0 is best.
 
     All columns are compared but ids and weights, or those of *columns*; values must be the same, missing ones as well.
     Statistics, each with an interval: "real" (Wilson); with *control* also "control", the same for the held-out rows
     that are equal to no real row and so would be unique among them, and "difference" (Newcombe), the first minus the
-    second: what exceeds chance. It is NaN where no row is unique. The tables are frames of rows; those of `align`'s
-    errors are raised.
+    second: what exceeds chance. It is NaN where no row is unique. Of each unit of privacy, one real or control row is
+    drawn by *rng*, so that a row is unique where no other person's is the same. Raises `align`'s errors.
 
     >>> real, control = pd.DataFrame({"a": ["x", "y", "z", "z"]}), pd.DataFrame({"a": ["v", "w"]})
     >>> found = unique_exact_matches(real, pd.DataFrame({"a": ["x", "z", "v"]}), control)
     >>> {name: estimate.value for name, estimate in found.items()}
     {'real': 0.5, 'control': 0.5, 'difference': 0.0}
     """
+    rng = np.random.default_rng(0) if rng is None else rng
+    real = one_row_each(real, schema, rng)
+    control = None if control is None else one_row_each(control, schema, rng)
     t = align(real, synthetic, control, schema, columns=columns)
     rows, released, held = same_rows(t)
     single = occurrences(rows, rows) == 1
@@ -78,18 +82,24 @@ def exact_match_test(
     control: pd.DataFrame,
     schema: Schema | None = None,
     columns: Iterable[str] | None = None,
+    rng: np.random.Generator | None = None,
 ) -> Estimate:
     """p-value of the hypothesis that release rows equal real people no more than held-out ones; small is suspicious.
 
     Among the rows that are unique in *real* and *control* together, those that occur in the release are fixed; if the
     real people were drawn from all these people at random, the number of real ones among them is hypergeometric. So the
     test is exact, however the release was made and however its rows depend on each other; ties make it conservative. It
-    is one-sided. NaN where no row is unique. Raises `align`'s errors.
+    is one-sided. People are exchangeable, not their rows: of each unit of privacy, one real or control row is drawn by
+    *rng*. Where something matched, `low` is the smallest p-value that these numbers could have given, all matched rows
+    being real: with few control rows even copies alone may not make it small. NaN where no row is unique. Raises
+    `align`'s errors.
 
     >>> table = lambda values: pd.DataFrame({"a": list(values)})
     >>> exact_match_test(table("abcd"), table("abcc"), table("wxyz")).value.__round__(4)  # C(4, 3) / C(8, 3)
     0.0714
     """
+    rng = np.random.default_rng(0) if rng is None else rng
+    real, control = (one_row_each(table, schema, rng) for table in (real, control))
     t = align(real, synthetic, control, schema, columns=columns)
     rows, released, held = same_rows(t)
     assert held is not None
@@ -100,9 +110,13 @@ def exact_match_test(
     total = int(single.sum())
     if not total:
         return Estimate.missing("no row is unique among the real and the held-out ones")
+    found, people = int((single & matched).sum()), int((single & members).sum())
+    if not found:
+        return Estimate.exact(1.0, n=total, note="no unique row is in the release")
     hits = int((single & matched & members).sum())
-    p = scipy.stats.hypergeom.sf(hits - 1, total, int((single & matched).sum()), int((single & members).sum()))
-    return Estimate.exact(min(1.0, float(p)), n=total)
+    chances = scipy.stats.hypergeom.sf([hits - 1, min(found, people) - 1], total, found, people)
+    p, least = np.minimum(chances, 1.0).tolist()
+    return Estimate(p, low=least, method="hypergeometric", n=total)
 
 
 @metric(
@@ -126,9 +140,9 @@ def apparent_matches(
 
     Rows that are unique on the quasi-identifiers in *real* and in the release are joined. "matched" is the share of
     the real rows that are so (Wilson), "mean agreement" the mean share of the remaining columns with the same value
-    among the matched (Student), and "high agreement" the share of the matched with at least *agreement* of them the
-    same (Wilson). 0 is best. With *control*, the same follows with " of control" for held-out rows that would be
-    unique among the real rows: that much is chance.
+    among the matched (Student; Clopper and Pearson where all are alike), and "high agreement" the share of the matched
+    with at least *agreement* of them the same (Wilson). 0 is best. With *control*, the same follows with " of control"
+    for held-out rows that would be unique among the real rows: that much is chance.
 
     Quasi-identifiers are *columns*, else those with the role, else all categorical columns. Numbers agree if they are
     the same. Raises `Unsupported` where there are no quasi-identifiers, or no other columns to compare.
@@ -167,11 +181,7 @@ def _agreements(
 
 def _matches(found: NDArray[np.float64], people: int, agreement: float, whose: str) -> list[Score]:
     n = len(found)
-    if n:
-        low, high = t_interval(found, _LEVEL) if n > 1 else (0.0, 1.0)
-        mean = Estimate(float(found.mean()), max(0.0, low), min(1.0, high), _LEVEL, "t", n)
-    else:
-        mean = Estimate.missing("there are no apparent matches")
+    mean = bounded_mean(found, level=_LEVEL, note="" if n else "there are no apparent matches")
     high_share = proportion(int((found >= agreement - 1e-12).sum()), n, _LEVEL, "" if n else mean.note)
     return [
         Score(proportion(n, people, _LEVEL), statistic=f"matched{whose}"),

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pets_eval.model import Estimate, PetsEvalError, Schema, Score, Unsupported
+from pets_eval.model import PetsEvalError, Schema, Score, Unsupported
 from pets_eval.registry import metric
+from pets_metrics.intervals import bounded_mean
+from pets_metrics.privacy.secret_columns import mean_difference
 from pets_metrics.rows import Codes, group_numbers
 from pets_metrics.tables import align, cell_codes
 
-_LEVEL = 0.95
 _MOST = 1 << 22  # groups that are numbered without being looked for
 _WIDE = 5_000  # questions; with more of them, this many are drawn
 
@@ -47,8 +48,9 @@ def k_disco(
 
     Statistics: "real"; with *control* also "control", the same for held-out people, of whom the release can only say
     what holds for people in general, and "difference", the first minus the second: what it says of its own people.
-    For each column that is asked for, as group, "real" and "difference". The intervals are normal ones over people,
-    each with the share of questions in which they are disclosed (so the columns are held fixed).
+    For each column that is asked for, as group, "real" and "difference". The intervals are Student's over people,
+    each with the share of questions in which they are disclosed (so the columns are held fixed), or where all shares
+    are the same Clopper and Pearson's; those of both tables are joined for the difference as Newcombe does.
 
     *stable* columns are by default RAC1P and SEX where the tables have them (SDNist's choice), else none. Raises
     `PetsEvalError` for a stable column that is not there or a *k* below 1, `Unsupported` where too few columns are
@@ -143,21 +145,11 @@ def _groups(columns: NDArray[np.int32], base: Codes, known: tuple[int, ...]) -> 
 
 
 def _scores(group: str, real: NDArray[np.float64], control: NDArray[np.float64]) -> list[Score]:
-    found = {"real": _mean([real])}
+    found = {"real": bounded_mean(real)}
     if len(control):
-        found["difference"] = _mean([real, control])
+        other = bounded_mean(control)
+        found["difference"] = mean_difference(found["real"], other)
         if not group:
-            found["control"] = _mean([control])
+            found["control"] = other
     order = ("real", "control", "difference")
     return [Score(found[s], group=group, statistic=s) for s in order if s in found]
-
-
-def _mean(parts: list[NDArray[np.float64]]) -> Estimate:
-    """The mean of the first part, less that of the second, with its normal interval."""
-    value = float(parts[0].mean()) - (float(parts[1].mean()) if len(parts) > 1 else 0.0)
-    n = sum(len(x) for x in parts)
-    least = -1.0 if len(parts) > 1 else 0.0
-    if min(len(x) for x in parts) < 2:
-        return Estimate(value, least, 1.0, _LEVEL, "normal", n)
-    half = 1.959963984540054 * float(np.sqrt(sum(x.var(ddof=1) / len(x) for x in parts)))
-    return Estimate(value, max(least, value - half), min(1.0, value + half), _LEVEL, "normal", n)

@@ -1,8 +1,9 @@
-"""Direct identifiers that were left in a release: e-mail addresses, telephone and account numbers, names' columns."""
+"""Direct identifiers that were left in a release: e-mail addresses, telephone and account numbers, columns of names."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,8 @@ _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _ALONE = 0.9  # a column of texts in which this share of the values differ names its rows
 _LEAST = 10  # with fewer values, that says nothing
 _LONG = 1e12  # whole numbers from here on may be card numbers
+_NUMBER = 1e4  # whole numbers from here on may be numbers of people, where the column's name says so
+_DATE = r"\d{4}-\d\d-\d\d"
 
 
 @metric(
@@ -56,78 +59,125 @@ def direct_identifiers(
 
     Every column of *synthetic* is scanned, whether the schema names it or not. A cell is flagged if its text contains
     an e-mail address, telephone number, US social security number, card number (Luhn), IBAN (check digits), IP or web
-    address. All cells with a value are flagged where the column's name is that of an identifier ("last_name") and the
-    schema has no published categories for it. If *real* is given, so are the cells whose text occurs in the same column
-    of *real*, where the column names its rows there: its texts nearly all differ, or *schema* gives it the role
-    "identifier" or "unit". Running numbers are no identifiers.
+    address. All cells with a value are flagged where the column's name is that of an identifier ("last_name"), its
+    values look like that (nearly all differ, here or in *real*, and are no dates, decimal or small numbers) and the
+    schema has no published categories for it; a name alone is only noted. If *real* is given, so are the cells whose
+    text occurs in the same column of *real*, where the column names its rows there: its texts nearly all differ, or
+    *schema* gives it the role "identifier" or "unit". Running numbers are no identifiers.
+
+    Identifiers may be made up, as by a generator of fake data. If *real* is given, only those count that stand in it:
+    of those found by their form, the e-mail address or number itself, in any column and however it is spaced; else the
+    whole text, in the same column (if *real* has none of that name, in any). Without *real* all count.
 
     Statistics: "columns" and "cells", shares of all columns and of all cells that have a value; and for each column
     with a flagged cell, as group, the share of its cells ("cells"), with a note that says which kinds were found in
-    how many cells, and never a value. Made-up identifiers (of a fake-data generator) are flagged as well: look whether
-    they are real. Exact, for it is a fact of the release. Raises `PetsEvalError` for an empty table.
+    how many cells, and never a value, and with *real* the share that is "made-up cells". Their total is told in the
+    note of the overall "cells". Exact, for it is a fact of the release. Raises `PetsEvalError` for an empty table.
 
     >>> release = pd.DataFrame({"age": [30, 40], "remark": ["write to jo@example.org", "none"]})
     >>> [(s.group, s.statistic, s.estimate.value, s.estimate.note) for s in direct_identifiers(release)][2:]
     [('remark', 'cells', 0.5, 'e-mail address: 1 cell')]
+    >>> real = pd.DataFrame({"age": [31, 50], "remark": ["none", "al@example.org"]})
+    >>> [(s.group, s.statistic, s.estimate.value) for s in direct_identifiers(release, real)][2:]
+    [('remark', 'cells', 0.0), ('remark', 'made-up cells', 0.5)]
     """
     if synthetic.empty:
         raise PetsEvalError("the synthetic table has no rows")
-    scores, cells, flagged = [], 0, 0
-    for i, name in enumerate(synthetic.columns):
+    original = None if real is None else _Original(real)
+    scores, cells, flagged, columns, made_up = [], 0, 0, 0, 0
+    for i, name in enumerate(map(str, synthetic.columns)):
         column = synthetic.iloc[:, i]
-        known = schema is not None and str(name) in schema.columns and _named(schema, str(name))
-        texts = _texts(column, known)
+        described = schema is not None and name in schema.columns
+        known = schema is not None and described and _named(schema, name)
+        public = schema is not None and described and _public(schema.columns[name])
         there = int(column.notna().sum())
         cells += there
-        original = real.loc[:, real.columns == name].iloc[:, 0] if real is not None and name in real.columns else None
-        public = schema is not None and str(name) in schema.columns and _public(schema.columns[str(name)])
-        found = _scan("" if public else str(name), texts, original, known, there)
-        if found.cells:
-            flagged += found.cells
-            estimate = Estimate.exact(found.cells / there, n=there, note=found.note)
-            scores.append(Score(estimate, group=str(name), statistic="cells"))
+        found = _scan(column, "" if public else name, original, name, known)
+        flagged, made_up, columns = flagged + found.cells, made_up + found.made_up, columns + (found.cells > 0)
+        if found.note:
+            scores.append(Score(Estimate.exact(found.cells / there, n=there, note=found.note), "", "", name, "cells"))
+        if found.made_up:
+            share = Estimate.exact(found.made_up / there, n=there, note="they do not stand in the real table")
+            scores.append(Score(share, group=name, statistic="made-up cells"))
     width = synthetic.shape[1]
-    share = flagged / cells if cells else 0.0
+    note = f"and {made_up} cell{'s' if made_up > 1 else ''} with made-up identifiers" if made_up else ""
     return [
-        Score(Estimate.exact(len(scores) / width, n=width), statistic="columns"),
-        Score(Estimate.exact(share, n=cells), statistic="cells"),
+        Score(Estimate.exact(columns / width, n=width), statistic="columns"),
+        Score(Estimate.exact(flagged / cells if cells else 0.0, n=cells, note=note), statistic="cells"),
         *scores,
     ]
 
 
 @dataclass(frozen=True)
 class _Found:
-    """How many cells of a column are flagged, and the kinds of identifier with their numbers of cells, as a note."""
+    """In how many cells of a column an identifier is found, and one that is made up; the kinds, as a note."""
 
     cells: int
+    made_up: int
     note: str
 
 
-def _scan(name: str, texts: pd.Series, original: pd.Series | None, known: bool, there: int) -> _Found:
-    """Flag the cells of a column: *texts* are its distinct values (index) with their numbers of cells."""
-    values = pd.Series(texts.index, dtype=object)
-    counts = texts.to_numpy()
+class _Original:
+    """The real table: what stands in it, read when it is first asked for."""
+
+    def __init__(self, real: pd.DataFrame) -> None:
+        self._columns = {str(n): real.iloc[:, i] for i, n in enumerate(real.columns)}
+        self._held: dict[str, frozenset[str]] = {}
+
+    def column(self, name: str) -> pd.Series | None:
+        return self._columns.get(name)
+
+    def texts(self, name: str) -> frozenset[str]:
+        """All texts of that column, or where there is none, of all columns."""
+        there = [self._columns[name]] if name in self._columns else list(self._columns.values())
+        return frozenset().union(*(_texts(c, True).index for c in there))
+
+    def held(self, kind: str) -> frozenset[str]:
+        """The identifiers of that *kind* in all columns, in plain form."""
+        if kind not in self._held:
+            found = [_matches(_without_decimals(_texts(c, False)), kind) for c in self._columns.values()]
+            self._held[kind] = frozenset(text for column in found for texts in column for text in texts)
+        return self._held[kind]
+
+
+def _scan(column: pd.Series, called: str, original: _Original | None, name: str, known: bool) -> _Found:
+    """Flag the cells of a column that is *called* so; nothing where its values are public."""
+    texts = _texts(column, known)
+    values, counts = pd.Series(texts.index, dtype=object), texts.to_numpy()
     flags: dict[str, Mask] = {}
-    if len(values):
-        flags = {kind: _contains(values, pattern) for kind, pattern in _PATTERNS.items()}
-        flags["card number"] = _checked(values, _CARD, luhn)
-        flags["IBAN"] = _checked(values, _IBAN, iban)
-        decimal = values.str.contains(".", regex=False) & pd.to_numeric(values, errors="coerce").notna()
-        flags = {kind: mask & ~decimal.to_numpy(dtype=bool) for kind, mask in flags.items()}
-        if original is not None and not _running(original):
-            others = _texts(original, known)
-            if known or _alone(others):
-                flags["value of the real table's identifier"] = values.isin(others.index).to_numpy(dtype=bool)
-    every = np.zeros(len(values), dtype=bool)
+    real: dict[str, Mask] = {}
+    plain = _without_decimals(texts)
+    for kind in (*_PATTERNS, *_CHECKED):
+        found = _matches(plain, kind)
+        flags[kind] = np.array([bool(f) for f in found], dtype=bool)
+        if original is not None and flags[kind].any():
+            held = original.held(kind)
+            real[kind] = np.array([not held.isdisjoint(f) for f in found], dtype=bool)
+    other = None if original is None else original.column(name)
+    if original is not None and other is not None and not _running(other) and (known or _alone(_texts(other, False))):
+        flags["value of the real table's identifier"] = values.isin(original.texts(name)).to_numpy(dtype=bool)
+    suspect = _suspect(called)
+    if suspect and (_personal(column) or (other is not None and _personal(other))):
+        if not known:
+            texts = _texts(column, True)
+            again = pd.Series(texts.index, dtype=object)
+            flags = {kind: again.isin(values[mask]).to_numpy(dtype=bool) for kind, mask in flags.items()}
+            real = {kind: again.isin(values[mask]).to_numpy(dtype=bool) for kind, mask in real.items()}
+            values, counts = again, texts.to_numpy()
+        flags = {"column's name": np.ones(len(values), dtype=bool)} | flags
+        if original is not None:
+            real["column's name"] = values.isin(original.texts(name)).to_numpy(dtype=bool)
     notes = []
+    every, standing = np.zeros((2, len(values)), dtype=bool)
     for kind, mask in flags.items():
         number = int(counts[mask].sum())
         every |= mask
+        standing |= real.get(kind, mask)
         if number:
             notes.append(f"{kind}: {number} cell{'s' if number > 1 else ''}")
-    if _suspect(name) and there:
-        return _Found(there, "; ".join([f"column's name: {there} cell{'s' if there > 1 else ''}", *notes]))
-    return _Found(int(counts[every].sum()), "; ".join(notes))
+    if suspect and "column's name" not in flags and len(values):
+        notes.append("the column has the name of an identifier, but its values do not look like it")
+    return _Found(int(counts[standing].sum()), int(counts[every & ~standing].sum()), "; ".join(notes))
 
 
 def _texts(column: pd.Series, known: bool) -> pd.Series:
@@ -148,18 +198,29 @@ def _texts(column: pd.Series, known: bool) -> pd.Series:
     return counts.groupby(level=0).sum()
 
 
-def _contains(values: pd.Series, pattern: str) -> Mask:
-    return values.str.contains(pattern, regex=True).to_numpy(dtype=bool)
+def _without_decimals(texts: pd.Series) -> pd.Series:
+    """The texts, and "" in place of decimal numbers, whose digits may look like an identifier."""
+    values = pd.Series(texts.index, dtype=object)
+    if not len(values):
+        return values
+    decimal = values.str.contains(".", regex=False) & pd.to_numeric(values, errors="coerce").notna()
+    return values.mask(decimal.astype(bool), "")
 
 
-def _checked(values: pd.Series, pattern: str, check: object) -> Mask:
-    """True where one of the texts that match has right check digits."""
-    assert callable(check)
-    found = values.str.findall(pattern)
-    some = np.flatnonzero(found.map(len).to_numpy() > 0)
-    mask = np.zeros(len(values), dtype=bool)
-    mask[some] = [any(check(text) for text in found.iloc[i]) for i in some]
-    return mask
+def _matches(values: pd.Series, kind: str) -> list[list[str]]:
+    """The identifiers of that *kind* in each text, in plain form: small letters, no spaces or signs between digits."""
+    if not len(values):
+        return []
+    pattern, check = _CHECKED.get(kind) or (_PATTERNS[kind], None)
+    found: list[list[str]] = [[] for _ in range(len(values))]
+    for i in np.flatnonzero(values.str.contains(re.compile(pattern)).to_numpy(dtype=bool)):
+        texts = [m.group() for m in re.finditer(pattern, values.iloc[i])]
+        found[i] = [_plain(t, kind) for t in texts if check is None or check(t)]
+    return found
+
+
+def _plain(text: str, kind: str) -> str:
+    return text.casefold() if kind.endswith("address") else re.sub(r"[\s().+-]", "", text).casefold()
 
 
 def luhn(text: str) -> bool:
@@ -182,6 +243,9 @@ def iban(text: str) -> bool:
     return int("".join(str(int(c, 36)) for c in plain[4:] + plain[:4])) % 97 == 1
 
 
+_CHECKED: dict[str, tuple[str, Callable[[str], bool]]] = {"card number": (_CARD, luhn), "IBAN": (_IBAN, iban)}
+
+
 def _suspect(name: str) -> bool:
     """Whether a column's name is that of an identifier; "last_name" and "eMailAddress" are, "shipname_code" is not."""
     words = [w.lower() for w in _WORD.findall(name)]
@@ -194,6 +258,19 @@ def _alone(texts: pd.Series) -> bool:
     if len(texts) < _LEAST or len(texts) < _ALONE * int(texts.sum()):
         return False
     return bool(pd.to_numeric(pd.Series(texts.index, dtype=object), errors="coerce").isna().mean() >= _ALONE)
+
+
+def _personal(column: pd.Series) -> bool:
+    """Whether a column that has the name of an identifier looks like one: values that nearly all differ."""
+    if column.dtype.kind in "bmMc" or _running(column):
+        return False
+    texts = _texts(column, True)
+    if len(texts) < _LEAST or len(texts) < _ALONE * int(texts.sum()):
+        return False
+    values = pd.Series(texts.index, dtype=object)
+    numbers = pd.to_numeric(values, errors="coerce")
+    plain = (numbers.notna() & ((numbers % 1 != 0) | (numbers.abs() < _NUMBER))) | values.str.match(_DATE)
+    return bool(plain.mean() <= 1 - _ALONE)
 
 
 def _running(column: pd.Series) -> bool:

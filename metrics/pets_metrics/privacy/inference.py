@@ -12,11 +12,13 @@ from pets_eval.model import PetsEvalError, Schema, Score, Unsupported
 from pets_eval.registry import metric
 from pets_metrics.nearest import Index, coordinates
 from pets_metrics.privacy.rates import Attack, Rate, scores, targets
-from pets_metrics.tables import align
+from pets_metrics.tables import align, one_row_each
 
 Floats = NDArray[np.float64]
 
 _ROUNDING = 1e-9  # of a range
+_MISSING = -1e8  # coordinates below this are missing values
+_SPREAD = [5, 95]  # percentiles of real between which a number's spread is measured
 
 
 @metric(
@@ -47,9 +49,11 @@ def inference_risk(
     other columns, or those of *known*, and takes the release row that is nearest in them (Gower's distance, numbers
     over the real column's range; among equally near ones a random one).
 
-    A guess is right if it is the true category, or a number at most *tolerance* times the real column's range away,
-    or if both are missing. (Anonymeter measures relative to the guess, so that every negative guess is right.)
+    A guess is right if it is the true category, or a number at most *tolerance* times the distance between the real
+    column's 5th and 95th percentile away (one outlier would stretch the whole range), or if both are missing. This is
+    not Anonymeter's measure, which is relative to the guess, so that every negative guess is right.
     The worst of several secrets looks worse than it is by chance: the overall intervals hold for all secrets at once.
+    Where the schema names a unit of privacy, one row of each real and held-out person is attacked.
 
     Tables have shape (rows, columns) and are aligned by `tables.align`. Raises `Unsupported` for a single column and
     `PetsEvalError` for unusable options.
@@ -61,9 +65,10 @@ def inference_risk(
     {'attack': 1.0, 'control': 0.0, 'risk': 1.0}
     """
     if not 0 <= tolerance < 1:
-        raise PetsEvalError("tolerance must be a share of the range, in [0, 1)")
+        raise PetsEvalError("tolerance must be a share of a number's spread, in [0, 1)")
     rng = rng or np.random.default_rng(0)
-    t = align(real, synthetic, control, schema)
+    others = None if control is None else one_row_each(control, schema, rng)
+    t = align(one_row_each(real, schema, rng), synthetic, others, schema)
     if len(t.names) < 2:
         raise Unsupported("inference needs a secret column and another one")
     roles = {*t.schema.with_role("sensitive"), *t.schema.with_role("target")}
@@ -73,7 +78,7 @@ def inference_risk(
     points = coordinates(t.schema, *frames, scale=t.real)
     release = points[1][rng.permutation(len(t.synthetic))]  # so that ties fall at random
     people = points[0][targets(len(t.real), attacks, rng)]
-    others = None if t.control is None else points[2][targets(len(t.control), attacks, rng)]
+    held_out = None if t.control is None else points[2][targets(len(t.control), attacks, rng)]
 
     played = {}
     for secret in asked:
@@ -83,19 +88,28 @@ def inference_risk(
             played[secret] = Attack(failed="the attacker knows no other column")
             continue
         index = Index(release[:, columns])
+        near = tolerance * _spread(points[0][:, at]) if t.schema.columns[secret].numeric else 0.0
 
-        def rate(rows: Floats, columns: list[int] = columns, index: Index = index, at: int = at) -> Rate:
-            return Rate.of(_right(release[index.search(rows[:, columns])[1][:, 0], at], rows[:, at], tolerance))
+        def rate(
+            rows: Floats, columns: list[int] = columns, index: Index = index, at: int = at, near: float = near
+        ) -> Rate:
+            return Rate.of(_right(release[index.search(rows[:, columns])[1][:, 0], at], rows[:, at], near))
 
         drawn = release[rng.integers(len(release), size=len(people)), at]
-        baseline = Rate.of(_right(drawn, people[:, at], tolerance))
-        played[secret] = Attack(rate(people), baseline, None if others is None else rate(others))
+        baseline = Rate.of(_right(drawn, people[:, at], near))
+        played[secret] = Attack(rate(people), baseline, None if held_out is None else rate(held_out))
     return scores(played, "secrets")
 
 
-def _right(guess: Floats, truth: Floats, tolerance: float) -> NDArray[np.bool_]:
+def _spread(real: Floats) -> float:
+    """Distance between the 5th and the 95th percentile of a column's numbers, in coordinates."""
+    known = real[real > _MISSING]
+    return float(np.ptp(np.percentile(known, _SPREAD))) if known.size else 0.0
+
+
+def _right(guess: Floats, truth: Floats, near: float) -> NDArray[np.bool_]:
     """In coordinates, different categories are 2 apart, a missing value is far from all but another."""
-    close: NDArray[np.bool_] = np.abs(guess - truth) <= tolerance + _ROUNDING
+    close: NDArray[np.bool_] = np.abs(guess - truth) <= near + _ROUNDING
     return close
 
 

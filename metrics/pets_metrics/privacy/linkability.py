@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from pets_eval.model import PetsEvalError, Schema, Score, Unsupported
 from pets_eval.registry import metric
-from pets_metrics.nearest import coordinates, nearest
+from pets_metrics.nearest import Index, coordinates
 from pets_metrics.privacy.rates import Attack, Rate, scores, targets
 from pets_metrics.rows import distinct_rows
-from pets_metrics.tables import align
+from pets_metrics.tables import align, one_row_each
 
 Floats = NDArray[np.float64]
 Columns = NDArray[np.int64]
 Halves = tuple[Columns, Columns]
+Namer = Callable[[Floats], Columns]  # the release rows that each person's half names, shape (people, k)
 
 
 @metric(
@@ -49,8 +50,10 @@ def linkability_risk(
     release row is among the *k* nearest of both halves (Gower's distance, numbers over the real column's range).
 
     Few columns leave many release rows equally near. Each half names *k* of these at random, independently of the other
-    half: a common order of the rows would make links where none are known. Rows of the release that are the same in all
-    columns are one row, so that a copied copy is no protection.
+    half: a common order of the rows would make links where none are known. But real and held-out people draw the same:
+    all who share a half name the same rows, and whether these meet is one lucky draw for many people, which must not
+    count for one side alone. Rows of the release that are the same in all columns are one row, so that a copied copy is
+    no protection. Where the schema names a unit of privacy, one row of each real and held-out person is attacked.
 
     Tables have shape (rows, columns) and are aligned by `tables.align`. Raises `Unsupported` for a single column and
     `PetsEvalError` for unusable options.
@@ -63,37 +66,43 @@ def linkability_risk(
     if k < 1 or splits < 1:
         raise PetsEvalError("k and splits must be at least 1")
     rng = rng or np.random.default_rng(0)
-    t = align(real, synthetic, control, schema)
+    others = None if control is None else one_row_each(control, schema, rng)
+    t = align(one_row_each(real, schema, rng), synthetic, others, schema)
     halves = _halves(t.names, aux, splits, rng)
     frames = [t.real, t.synthetic] + ([] if t.control is None else [t.control])
     points = coordinates(t.schema, *frames, scale=t.real)
     release = points[1][distinct_rows(points[1]).first]
     k = min(k, len(release))
+    named = namers(release, halves, k, rng)
 
     def rate(people: Floats) -> Rate:
-        return Rate.of(linked(people[targets(len(people), attacks, rng)], release, halves, k, rng))
+        return Rate.of(linked(people[targets(len(people), attacks, rng)], named))
 
     guess = Rate(guessed(len(release), k), np.inf)
     return scores({"": Attack(rate(points[0]), guess, rate(points[2]) if t.control is not None else None)}, "")
 
 
-def linked(
-    people: Floats, release: Floats, halves: Sequence[Halves], k: int, rng: np.random.Generator
-) -> NDArray[np.bool_]:
-    """Whether both halves of each of *people* name a common row of *release*; coordinates, shape (rows, columns).
+def namers(release: Floats, halves: Sequence[Halves], k: int, rng: np.random.Generator) -> list[tuple[Namer, Namer]]:
+    """What names the *k* nearest rows of *release*, for each of the *halves*; among equally near rows by one draw."""
 
-    The people are dealt to the *halves* in turn.
+    def namer(columns: Columns) -> Namer:
+        shuffled = rng.permutation(len(release))
+        index = Index(release[np.ix_(shuffled, columns)])  # of equally near rows it names the first
+        return lambda people: shuffled[index.search(people[:, columns], k)[1]]
+
+    return [(namer(one), namer(other)) for one, other in halves]
+
+
+def linked(people: Floats, named: Sequence[tuple[Namer, Namer]]) -> NDArray[np.bool_]:
+    """Whether both halves of each of *people* name a common row; coordinates, shape (people, columns).
+
+    The people are dealt to the pairs of `namers` in turn.
     """
     done = np.zeros(len(people), dtype=bool)
-    for i, half in enumerate(halves):
-        mine = people[i :: len(halves)]
-        if not len(mine):
-            continue
-        named = []
-        for columns in half:
-            shuffled = rng.permutation(len(release))
-            named.append(shuffled[nearest(mine[:, columns], release[np.ix_(shuffled, columns)], k)[1]])
-        done[i :: len(halves)] = (named[0][:, :, None] == named[1][:, None, :]).any(axis=(1, 2))
+    for i, (one, other) in enumerate(named):
+        mine = people[i :: len(named)]
+        if len(mine):
+            done[i :: len(named)] = (one(mine)[:, :, None] == other(mine)[:, None, :]).any(axis=(1, 2))
     return done
 
 

@@ -7,6 +7,8 @@ technique again, are in `shadow`.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +18,9 @@ from numpy.typing import NDArray
 from pets_eval.model import Estimate, PetsEvalError, Schema, Score, Unsupported
 from pets_eval.registry import metric
 from pets_metrics.nearest import Index, coordinates
-from pets_metrics.privacy.attack_scores import attack_figures, attack_test, auc, tail_test, widened
+from pets_metrics.privacy.attack_scores import FIGURES, attack_figures, auc, smallest_test, widened
 from pets_metrics.rows import row_classes
-from pets_metrics.tables import Aligned, align, cell_codes
+from pets_metrics.tables import Aligned, align, cell_codes, one_row_each
 
 Floats = NDArray[np.float64]
 
@@ -62,12 +64,15 @@ def membership_advantage(
 
     One group of rows per attack, with the statistics of `attack_scores.attack_figures`: "auc" in [0, 1] (0.5 is
     guessing), "tpr at 1% fpr" and "tpr at 0.1% fpr" in [0, 1], "advantage" in [-1, 1] (0 is guessing), "effective
-    epsilon" in [0, inf). Group "" is the attack with the highest area, its intervals widened by Bonferroni for the
-    choice. For each quasi-identifier, the area of that attack in the smallest group with at least 50 members and 50
-    non-members follows ("race = X"; a category that was read from the data is not told), widened for their number.
+    epsilon" in [0, inf). Group "" has for each statistic the attack whose interval, widened by Bonferroni for the
+    choice among the attacks, has the highest lower end: the one that finds most people need not be the one that is
+    surest of a few. The note names it. For each quasi-identifier, the area of the attack that is strongest by area
+    follows, in the smallest group with at least 50 members and 50 non-members ("race = X"; a category that was read
+    from the data is not told), widened for their number.
 
-    Rows are taken as independent people. Control rows must be of the population that the real rows are of: a shift
-    between the two reads as leakage. Raises `Unsupported` for fewer than 4 control rows.
+    Of each unit of privacy, one real or control row is drawn by *rng*, so that people are compared and not their rows.
+    Control rows must be of the population that the real rows are of: a shift between the two reads as leakage. Raises
+    `Unsupported` for fewer than 4 control rows.
 
     >>> rng = np.random.default_rng(0)
     >>> people = pd.DataFrame({"x": rng.normal(size=400), "y": rng.normal(size=400)})
@@ -76,19 +81,20 @@ def membership_advantage(
     1.0
     """
     rng = rng or np.random.default_rng(0)
+    real, control = (one_row_each(table, schema, rng) for table in (real, control))
     played = play(align(real, synthetic, control, schema), rng, targets)
     seed = int(rng.integers(2**63))  # each attack is measured on the same halves
     level = 1 - (1 - _LEVEL) / len(played.scores)
-    areas = {name: auc(*pair).value for name, pair in played.scores.items()}
-    strongest = max(areas, key=lambda name: areas[name])
+    wide = {n: attack_figures(*pair, np.random.default_rng(seed), level) for n, pair in played.scores.items()}
+    strongest = {statistic: _strongest(wide, statistic) for statistic in FIGURES}
     rows = [
-        Score(widened(estimate, f"strongest of {len(areas)} attacks: {strongest}"), statistic=statistic)
-        for statistic, estimate in attack_figures(*played.scores[strongest], np.random.default_rng(seed), level).items()
+        Score(widened(wide[name][statistic], f"strongest of {len(wide)} attacks: {name}"), statistic=statistic)
+        for statistic, name in strongest.items()
     ]
     for name, pair in played.scores.items():
         figures = attack_figures(*pair, np.random.default_rng(seed))
         rows += [Score(estimate, group=name, statistic=statistic) for statistic, estimate in figures.items()]
-    return rows + _smallest_groups(played, strongest)
+    return rows + _smallest_groups(played, strongest["auc"])
 
 
 @metric(
@@ -112,19 +118,17 @@ def membership_test(
     If the release does not depend on which people of the population were in the data, members and non-members are
     exchangeable given the release and the reference, and so both tests of each attack are valid: Mann and Whitney's
     over everybody, and the number of members among the 1 % of highest scores (hypergeometric). The smallest p-value
-    times their number (Bonferroni) is given; small is suspicious. Parameters, limits and errors as there.
+    times their number (Bonferroni) is given; small is suspicious. People are exchangeable, not their rows: one row of
+    each unit of privacy is drawn. Parameters, limits and errors as there.
 
     >>> rng = np.random.default_rng(0)
     >>> people = pd.DataFrame({"x": rng.normal(size=400), "y": rng.normal(size=400)})
     >>> membership_test(people[:200], people[:200], people[200:]).value < 1e-9
     True
     """
-    played = play(align(real, synthetic, control, schema), rng or np.random.default_rng(0), targets)
-    found = {(name, test): test(*pair) for name, pair in played.scores.items() for test in (attack_test, tail_test)}
-    (name, _), smallest = min(found.items(), key=lambda item: item[1].value)
-    p = min(1.0, smallest.value * len(found))
-    note = f"smallest of {len(found)} tests: {name}, {smallest.method}"
-    return Estimate(p, p, p, method="bonferroni", n=smallest.n, note=note)
+    rng = rng or np.random.default_rng(0)
+    real, control = (one_row_each(table, schema, rng) for table in (real, control))
+    return smallest_test(play(align(real, synthetic, control, schema), rng, targets).scores)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +141,7 @@ class Played:
 
 
 def play(tables: Aligned, rng: np.random.Generator, targets: int = 5_000) -> Played:
-    """Play the attacks of `membership_advantage` on aligned tables."""
+    """Play the attacks of `membership_advantage` on aligned tables, whose rows are taken for people."""
     if targets < 1:
         raise PetsEvalError("targets must be at least 1")
     if tables.control is None or len(tables.control) < 4:
@@ -169,6 +173,16 @@ def _match_ratio(people: Floats, release: Floats, reference: Floats) -> Floats:
     in_release, in_reference = ((np.bincount(c, minlength=number)[code[0]] + 0.5) / (len(c) + 1) for c in code[1:])
     ratio: Floats = np.log(in_release / in_reference)
     return ratio
+
+
+def _strongest(figures: Mapping[str, Mapping[str, Estimate]], statistic: str) -> str:
+    """The attack whose interval of a statistic has the highest lower end; of equals, the one with the highest value."""
+
+    def reached(name: str) -> tuple[float, float]:
+        found = figures[name][statistic]
+        return (-math.inf, -math.inf) if math.isnan(found.value) else (found.low, found.value)
+
+    return max(figures, key=reached)
 
 
 def _smallest_groups(played: Played, attack: str) -> list[Score]:

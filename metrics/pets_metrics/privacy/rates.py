@@ -5,8 +5,9 @@ the plain share of successes, which is unbiased; its interval is Wilson's. Anony
 interval instead, (s + z^2/2) / (n + z^2), which is drawn towards 1/2: 0 of 500 reads 0.4 % there.
 
 The risk is (attack - control) / (1 - control), the excess over held-out people as a share of what was left to gain.
-Its value is made of the plain shares; its interval, as in Anonymeter, of the middles and half-widths of Wilson's
-intervals with propagated error. All three are clipped to [0, 1].
+Its value is made of the plain shares. Its interval has the limits that Newcombe gives attack - control, each over the
+end of Wilson's interval for 1 - control that makes it wider: Anonymeter's propagated error is too small where nearly
+every attack on held-out people succeeds. All three are clipped to [0, 1].
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ class Rate:
     trials: float
 
     @staticmethod
-    def of(successes: NDArray[np.bool_]) -> Rate:
-        """The rate of these trials; there must be one."""
-        return Rate(float(successes.mean()), len(successes))
+    def of(successes: NDArray[np.bool_], trials: float | None = None) -> Rate:
+        """The rate of these trials; there must be one. *trials* is how many independent ones they are worth."""
+        return Rate(float(successes.mean()), trials or len(successes))
 
     def interval(self, level: float = _LEVEL) -> tuple[float, float]:
         """Middle and half-width of Wilson's interval at *level*.
@@ -48,12 +49,16 @@ class Rate:
         spread = math.sqrt(self.value * (1 - self.value) / self.trials + share / (4 * self.trials))
         return (self.value + share / 2) / (1 + share), z * spread / (1 + share)
 
+    def ends(self, level: float = _LEVEL) -> tuple[float, float]:
+        """Wilson's interval at *level*, within [0, 1] and around the value."""
+        middle, half = self.interval(level)
+        return min(max(middle - half, 0.0), self.value), max(min(middle + half, 1.0), self.value)
+
     def estimate(self, level: float = _LEVEL, note: str = "") -> Estimate:
         """The rate with its interval. Where the interval is wider for several comparisons, it still says 0.95."""
         if math.isinf(self.trials):
             return Estimate.exact(self.value, note=note)
-        middle, half = self.interval(level)
-        low, high = min(max(middle - half, 0.0), self.value), max(min(middle + half, 1.0), self.value)
+        low, high = self.ends(level)
         return Estimate(self.value, low, high, _LEVEL, _method("wilson", level), round(self.trials), note)
 
 
@@ -75,8 +80,9 @@ class Attack:
 def residual(attack: Rate, control: Rate, level: float = _LEVEL) -> tuple[float, float, float]:
     """Excess of *attack* over *control* as a share of what was left to gain: value, low and high end, not clipped.
 
-    NaN where both always succeed, for then nothing is left to gain; minus infinity where only the control does. Source:
-    Giomi et al. (2023), section 3.4.
+    NaN where both always succeed, for then nothing is left to gain; minus infinity where only the control does. The
+    interval is Newcombe's for the difference over Wilson's for what is left, so it covers at least what either does.
+    Sources: Giomi et al. (2023), section 3.4; Newcombe, Statistics in Medicine 17 (1998), method 10.
 
     >>> [round(x, 3) for x in residual(Rate(0.5, 400), Rate(0.2, 400))]
     [0.375, 0.304, 0.441]
@@ -85,9 +91,14 @@ def residual(attack: Rate, control: Rate, level: float = _LEVEL) -> tuple[float,
         value = math.nan if attack.value >= 1 else -math.inf
         return value, value, value
     value = (attack.value - control.value) / (1 - control.value)
-    (a, da), (c, dc) = attack.interval(level), control.interval(level)
-    middle, half = (a - c) / (1 - c), math.hypot(da / (1 - c), dc * (1 - a) / (1 - c) ** 2)
-    return value, min(middle - half, value), max(middle + half, value)
+    excess, (a_low, a_high), (c_low, c_high) = attack.value - control.value, attack.ends(level), control.ends(level)
+    low = excess - math.hypot(attack.value - a_low, c_high - control.value)
+    high = excess + math.hypot(a_high - attack.value, control.value - c_low)
+    return value, _over(low, 1 - (c_low if low > 0 else c_high)), _over(high, 1 - (c_high if high > 0 else c_low))
+
+
+def _over(excess: float, left: float) -> float:
+    return excess / left if left > 0 else math.copysign(math.inf, excess)
 
 
 def scores(attacks: Mapping[str, Attack], kind: str) -> list[Score]:
@@ -129,7 +140,7 @@ def _rows(group: str, attack: Attack, level: float) -> list[Score]:
         else:
             drift = "held-out people are hit more often than real ones: they may differ" if high < 0 else ""
             told = "; ".join(filter(None, [note, drift]))
-            risk = Estimate(_clip(value), _clip(low), _clip(high), _LEVEL, _method("wilson-delta", level), n, told)
+            risk = Estimate(_clip(value), _clip(low), _clip(high), _LEVEL, _method("newcombe", level), n, told)
     shown = {
         "attack": attack.attack.estimate(level, note),
         "baseline": attack.baseline.estimate(level),
@@ -166,6 +177,18 @@ def rate_among(people: int, counts: NDArray[np.int64], held_out: int, rng: np.ra
     rate, variance = float(rates[0]), float(rates[1:].var(ddof=1))
     trials = rate * (1 - rate) / variance if variance > 0 else np.inf
     return Rate(rate, min(trials, float(len(counts))))
+
+
+def effective(source: NDArray[np.int64]) -> float:
+    """How many independent trials those are worth with these sources: n^2 / sum n_i^2, Kish's number.
+
+    Source: Kish, Survey Sampling (1965), section 8.2; trials of the same source count as if they always agreed.
+
+    >>> effective(np.array([4, 4, 4, 7]))
+    1.6
+    """
+    sizes = np.unique(source, return_counts=True)[1].astype(np.float64)
+    return float(sizes.sum() ** 2 / (sizes**2).sum())
 
 
 def targets(rows: int, attacks: int, rng: np.random.Generator) -> NDArray[np.int64]:

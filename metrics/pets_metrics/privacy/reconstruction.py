@@ -20,6 +20,7 @@ from pets_eval.model import Answer, Estimate, PetsEvalError, Schema, Score, Unsu
 from pets_eval.registry import metric
 from pets_metrics.intervals import difference, proportion, t_interval
 from pets_metrics.privacy.differencing import CountTable, cell_numbers, count_tables
+from pets_metrics.privacy.secret_columns import surest
 from pets_metrics.rows import distinct_rows
 
 Floats = NDArray[np.float64]
@@ -163,9 +164,9 @@ def reconstruction_rate(
     "control", what the same solution says rightly of them, and "excess", attack minus control with Newcombe's interval,
     0 is best: what the attack reaches on people who are in no count is knowledge of the population, and the excess is
     the disclosure. These two are not measured by "l1", whose solution says nothing of others. The rows for everybody
-    are those of the column with the largest excess (without control: advantage); the intervals of both are widened
-    after Bonferroni to hold for all columns at once. Counts with a released standard error are weighed by it, and those
-    that are left open give no equation.
+    are those of the column with the surest excess (without control: advantage), whose interval begins highest; the
+    intervals of both are widened after Bonferroni to hold for all columns at once. Counts with a released standard
+    error are weighed by it, and those that are left open give no equation.
     Raises `Unsupported` unless the task tabulates such a column with a known one.
 
     >>> from pets_eval.model import Column, cell_index
@@ -198,7 +199,7 @@ def reconstruction_rate(
     if not scores:
         raise Unsupported("no sensitive column is tabulated with a column that the attacker knows")
     headline = "excess" if "control" in frames else "advantage"
-    worst = max(scores, key=lambda n: next(s.estimate.value for s in scores[n] if s.statistic == headline))
+    worst = max(scores, key=lambda n: next(surest(s.estimate) for s in scores[n] if s.statistic == headline))
     note = f"most exposed: {worst}"
     overall = [Score(replace(s.estimate, note=note), statistic=s.statistic) for s in scores[worst]]
     return [*(s for rows in scores.values() for s in rows), *overall]

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from pets_eval.model import Estimate, Schema, Score, Unsupported
 from pets_eval.registry import metric
-from pets_metrics.intervals import t_interval
+from pets_metrics.intervals import bounded_mean
 from pets_metrics.nearest import Index, coordinates
-from pets_metrics.tables import Aligned, align, quasi_identifiers
+from pets_metrics.tables import Aligned, align, one_row_each, quasi_identifiers
 from pets_metrics.utility.prediction import area_under_curve
 
 Floats = NDArray[np.float64]
@@ -42,30 +42,29 @@ def record_risk(
     """Risk of the people in *real* that the release comes closer to them than it should; 0.5 is chance, 1 is worst.
 
     See `record_risks` for a person's risk. Statistics: "mean", which is the area under the ROC curve of a membership
-    attack by that distance (its interval as of `auroc`), or the mean alone without *control* (Student's); "most exposed
-    decile", the mean over the tenth of the people with the largest risks (bootstrap over the people of both tables),
-    and "most exposed decile of control", the same for the held-out people among themselves: what chance gives, so it is
-    exact.
-    For each quasi-identifier, as group, the mean of the smallest group that has at least *least* people (Student's
-    interval); numbers are grouped by the schema's public cells. A category that was read from the rows is not told.
-    Quasi-identifiers are those with the role, else all categorical columns.
+    attack by that distance (its interval as of `auroc`), or the mean alone without *control* (`bounded_mean`'s); "most
+    exposed decile", the mean over the tenth of the people with the largest risks (bootstrap over the people of both
+    tables), and "most exposed decile of control", the same for the held-out people among themselves: what chance gives,
+    so it is exact. For each quasi-identifier, as group, the mean of the smallest group that has at least *least* people
+    (`bounded_mean`'s interval); numbers are grouped by the schema's public cells. A category that was read from the
+    rows is not told. Quasi-identifiers are those with the role, else all categorical columns.
 
-    Raises `Unsupported` where *real* has one row, and `align`'s errors.
+    Of each unit of privacy, one real or control row is drawn by *rng*, so that people are compared and not their rows.
+    Raises `Unsupported` where *real* has one person, and `align`'s errors.
 
     >>> table = lambda values: pd.DataFrame({"a": values})
     >>> real, control = table(np.arange(0.5, 40)), table(np.arange(0.7, 40))
     >>> [(s.statistic, round(s.estimate.value, 3)) for s in record_risk(real, real, control)]
     [('mean', 1.0), ('most exposed decile', 1.0), ('most exposed decile of control', 0.5)]
     """
-    t = align(real, synthetic, control, schema)
     rng = np.random.default_rng(0) if rng is None else rng
+    real = one_row_each(real, schema, rng)
+    control = None if control is None else one_row_each(control, schema, rng)
+    t = align(real, synthetic, control, schema)
     near = _nearness(t)
     risks = _risks(near)
-    n = len(risks)
     if near.control is None:
-        note = "no held-out people: not calibrated"
-        low, high = t_interval(risks, _LEVEL)
-        mean = Estimate(float(risks.mean()), max(0.0, low), min(1.0, high), _LEVEL, "t", n, note)
+        mean = bounded_mean(risks, level=_LEVEL, note="no held-out people: not calibrated")
     else:
         mean = _area(near)
     scores = [Score(mean, statistic="mean"), Score(_exposed(near, rng), statistic="most exposed decile")]
@@ -90,7 +89,8 @@ def record_risks(
     held-out people for whom that is larger, plus half of those for whom it is the same. If the release knows no more of
     this person than of held-out people, the risk is uniform between 0 and 1; one minus it is a conformal p-value of
     that hypothesis. Without *control* the risk is e / (d + e), which is not calibrated. The values are those of single
-    people: keep them as confidential as the rows. Raises `Unsupported` where *real* has one row.
+    people: keep them as confidential as the rows. Each row is taken for a person, whatever the unit of privacy. Raises
+    `Unsupported` where *real* has one row.
 
     >>> real = pd.DataFrame({"a": [0.5, 10.5, 20.5]})
     >>> record_risks(real, pd.DataFrame({"a": [0.5, 15.5, 40.5]})).round(3).tolist()
@@ -186,9 +186,7 @@ def _smallest(t: Aligned, risks: Floats, least: int) -> list[Score]:
         if len(large) < 2:
             continue
         group = int(large[sizes[large].argmin()])
-        mine = risks[codes == group]
-        low, high = t_interval(mine, _LEVEL)
-        estimate = Estimate(float(mine.mean()), max(0.0, low), min(1.0, high), _LEVEL, "t", len(mine))
+        estimate = bounded_mean(risks[codes == group], level=_LEVEL)
         shown = "its smallest group" if column.from_data else column.cells()[group]
         scores.append(Score(estimate, group=f"{name} = {shown}", statistic="mean of the smallest group"))
     return scores

@@ -39,13 +39,31 @@ def known_columns(t: Aligned, secret: str) -> list[str]:
 
 
 def worst_first(groups: Mapping[str, Rows], by: str) -> list[Score]:
-    """The rows of all groups, before them as group "" those of the one with the highest *by*, widened by Bonferroni."""
+    """The rows of all groups, before them as group "" those of the one whose *by* is surest, widened by Bonferroni.
+
+    The surest is the one whose interval begins highest: the highest value would often be that of the fewest people.
+    """
     plain = {group: rows(_LEVEL) for group, rows in groups.items()}
-    measured = [g for g in plain if not math.isnan(plain[g][by].value)] or list(plain)
-    worst = max(measured, key=lambda g: plain[g][by].value)
-    overall = groups[worst](1 - (1 - _LEVEL) / len(groups))
-    scores = [Score(widened(e, f"worst of {len(groups)}: {worst}"), statistic=s) for s, e in overall.items()]
+    wide = {group: rows(1 - (1 - _LEVEL) / len(groups)) for group, rows in groups.items()}
+    worst = max(wide, key=lambda g: surest(wide[g][by]))
+    scores = [Score(widened(e, f"worst of {len(groups)}: {worst}"), statistic=s) for s, e in wide[worst].items()]
     return scores + [Score(e, group=g, statistic=s) for g, rows in plain.items() for s, e in rows.items()]
+
+
+def surest(estimate: Estimate) -> tuple[float, float]:
+    """By what the worst of several is found: the low end, then the value; one that was not measured comes last."""
+    low, value = (-math.inf if math.isnan(x) else x for x in (estimate.low, estimate.value))
+    return low, value
+
+
+def mean_difference(first: Estimate, second: Estimate) -> Estimate:
+    """The mean *first* minus the mean *second*, from their intervals as Newcombe joins those of two proportions."""
+    if math.isnan(first.value) or math.isnan(second.value):
+        return Estimate.missing(first.note or second.note)
+    value = first.value - second.value
+    low = value - math.hypot(first.value - first.low, second.high - second.value)
+    high = value + math.hypot(first.high - first.value, second.value - second.low)
+    return Estimate(value, max(low, -1.0), min(high, 1.0), first.level, "newcombe", first.n + second.n)
 
 
 def share(successes: int, trials: int, level: float, why_not: str) -> Estimate:

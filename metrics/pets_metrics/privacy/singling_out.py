@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pets_eval.model import PetsEvalError, Schema, Score
 from pets_eval.registry import metric
-from pets_metrics.privacy.rates import NO_CONTROL, Attack, Rate, rate_among, scores
+from pets_metrics.privacy.rates import NO_CONTROL, Attack, Rate, effective, rate_among, scores
 from pets_metrics.rows import distinct_rows
 from pets_metrics.tables import align
 
@@ -65,6 +65,9 @@ def singling_out_risk(
     mixture of binomials) and gives the rate among n; its error is that of 200 bootstrap resamples of the predicates.
     Below a fifth of the real people, control and risk are not measured, nor are they without control.
 
+    Predicates made of the same release row mostly select the same person or nobody: n and the intervals are those of
+    Kish's effective number of predicates by row. It is about records: where people have several, each counts.
+
     Tables have shape (rows, columns) and are aligned by `tables.align`. Raises `PetsEvalError` for unusable options.
 
     >>> people = pd.DataFrame({"age": [31.5, 44, 58, 73], "town": list("abcd")})
@@ -89,18 +92,20 @@ def singling_out_risk(
             held_out = Index(codes[2][:, rng.permutation(len(t.control))[: len(t.real)]], top)
 
     def attack(make: Callable[[Codes], Boxes], columns: int) -> Attack:
-        made, note = make(codes[1]), ""
+        rows, note = codes[1], ""
+        made = make(rows)
         if not len(made):
-            made, note = make(np.unique(codes[1], axis=1)), "identical release rows counted as one"
+            rows, note = np.unique(rows, axis=1), "identical release rows counted as one"
+            made = make(rows)
         if not len(made):
             return Attack(failed="no predicate selects exactly one row of the release")
         if len(made) < attacks:
             note = "; ".join(filter(None, [note, f"{len(made)} of {attacks} predicates could be made"]))
         guesses = random_boxes(codes[1], top, numeric, columns, attacks, rng)
-        control_rate = None if held_out is None else _control(held_out, made, people.rows, rng)
-        return Attack(
-            Rate.of(people.count(made) == 1), Rate.of(people.count(guesses) == 1), control_rate, note, "", unmeasured
-        )
+        worth = effective(Index(rows, top).sources(made))
+        control_rate = None if held_out is None else _control(held_out, made, people.rows, worth, rng)
+        hits, luck = Rate.of(people.count(made) == 1, worth), Rate.of(people.count(guesses) == 1)
+        return Attack(hits, luck, control_rate, note, "", unmeasured)
 
     played = {"univariate": attack(lambda c: lone_values(c, top, numeric, attacks, rng), 1)}
     if len(top) > 1:
@@ -172,7 +177,15 @@ class Index:
         self._first = np.concatenate([[0], np.cumsum(top[:-1].astype(np.int64) + 2)])
 
     def count(self, boxes: Boxes) -> Counts:
-        """How many rows each predicate selects: the rows of its rarest condition are checked for the others."""
+        """How many rows each predicate selects."""
+        return self._selected(boxes)[0]
+
+    def sources(self, boxes: Boxes) -> Counts:
+        """The row that each predicate selects, where that is one alone."""
+        return self._selected(boxes)[1]
+
+    def _selected(self, boxes: Boxes) -> tuple[Counts, Counts]:
+        """Number of rows, and the sum of their places: the rows of the rarest condition are checked for the others."""
         at = self._first[boxes.columns]
         start = self._starts[at + boxes.low]
         size = self._starts[at + boxes.high + 1] - start
@@ -180,7 +193,7 @@ class Index:
         columns, low, high = (np.take_along_axis(x, rarest, 1) for x in (boxes.columns, boxes.low, boxes.high))
         start, size = (np.take_along_axis(x, rarest[:, :1], 1)[:, 0] for x in (start, size))
         ends = np.cumsum(size)
-        counts = np.zeros(len(boxes), dtype=np.int64)
+        counts, places = np.zeros((2, len(boxes)), dtype=np.int64)
         a = 0
         while a < len(boxes):
             before = ends[a] - size[a]
@@ -193,8 +206,9 @@ class Index:
                 kept = (value >= low[owner, j]) & (value <= high[owner, j])
                 owner, rows = owner[kept], rows[kept]
             counts[a:b] = np.bincount(owner - a, minlength=b - a)
+            places[a:b] = np.bincount(owner - a, rows, minlength=b - a)
             a = b
-        return counts
+        return counts, places
 
 
 class Glance:
@@ -293,6 +307,9 @@ def _columns(count: int, width: int, rng: np.random.Generator) -> Codes:
 # -- held-out people ----------------------------------------------------------------------------------------------
 
 
-def _control(held_out: Index, boxes: Boxes, people: int, rng: np.random.Generator) -> Rate:
+def _control(held_out: Index, boxes: Boxes, people: int, worth: float, rng: np.random.Generator) -> Rate:
     counts = held_out.count(boxes)
-    return Rate.of(counts == 1) if held_out.rows == people else rate_among(people, counts, held_out.rows, rng)
+    if held_out.rows == people:
+        return Rate.of(counts == 1, worth)
+    rate = rate_among(people, counts, held_out.rows, rng)
+    return Rate(rate.value, rate.trials * worth / len(boxes))

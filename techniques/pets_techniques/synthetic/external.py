@@ -6,7 +6,19 @@ import hashlib
 from pathlib import Path
 
 from pets_eval import reading
-from pets_eval.model import Claims, Context, Inputs, PetsEvalError, Release, Table, Task, Technique, param
+from pets_eval.model import (
+    Claims,
+    Column,
+    Context,
+    Inputs,
+    PetsEvalError,
+    Release,
+    Schema,
+    Table,
+    Task,
+    Technique,
+    param,
+)
 from pets_eval.registry import technique
 from pets_techniques.curator import published
 
@@ -21,8 +33,8 @@ class ExternalRelease(Technique):
         """What any such file is published for; its maker may claim more, and nothing is known of how it was made."""
         return Claims(
             protects=frozenset({"output-privacy"}),
-            trust_model="central",
-            adversary="honest-but-curious",
+            trust_model="unknown",
+            adversary="unknown",
             objectives=("disassociability",),
             covers="Whatever its maker claims; nothing of it was seen here.",
             leaves="How it was made is not known, nor who saw the data on the way.",
@@ -40,18 +52,45 @@ class ExternalRelease(Technique):
             raise PetsEvalError(f"cannot read {self.path} ({error.strerror}); check its permissions") from None
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Release:
-        """Read the file in the form of the public schema; columns that it lacks are left out of the comparison."""
-        import pandas as pd
-
-        path, schema = Path(self.path), published(inputs.schema)
-        shared = [n for n in schema.columns if n in reading.names_in(path)]
-        if not shared:
-            raise PetsEvalError(f"{path.name} shares no column with the schema; check its column names")
-        lacking = [n for n in schema.columns if n not in shared]
-        rows = pd.concat(list(reading.pieces(path, shared)), ignore_index=True)
-        schema = schema.select(shared)
-        table = Table(schema, data=schema.conform(rows, where=path.name))
+        """The records of the file, each of which stands for as many people as there are protected ones for it."""
+        table = self.read(inputs.schema)
         sizes = [len(t) for t in inputs.tables().values()]
         people = max(sizes) if inputs.layout == "vertical" else sum(sizes)
-        notes = (f"it lacks the columns {', '.join(lacking)}",) if lacking else ()
+        notes = (
+            f"{len(table):,} records from a file of SHA-256 {self.fingerprint()[:16]}",
+            *self._left(table, inputs.schema),
+        )
         return Release("microdata", table, weight=people / len(table), notes=notes, elsewhere=True)
+
+    def read(self, schema: Schema) -> Table:
+        """The file in the form of the public *schema*.
+
+        Columns that it lacks are left out of every comparison. Those that the schema does not name, or keeps back as
+        ids, come along as ids: they are scanned for direct identifiers, and never tabulated. Raises `PetsEvalError`
+        for a file that cannot be read so.
+        """
+        import pandas as pd
+
+        path, known = Path(self.path), published(schema)
+        there = reading.names_in(path)
+        shared = [n for n in known.columns if n in there]
+        if not shared:
+            raise PetsEvalError(f"{path.name} shares no column with the schema; check its column names")
+        more = [n for n in there if n not in shared]
+        pieces = list(reading.pieces(path, [*shared, *more]))
+        if not pieces:
+            raise PetsEvalError(f"{path.name}: the table has no rows")
+        own = Schema(columns={**known.select(shared).columns, **{n: Column("id") for n in more}})
+        return Table(own, data=own.conform(pd.concat(pieces, ignore_index=True), where=path.name))
+
+    def _left(self, table: Table, schema: Schema) -> list[str]:
+        """What is not attacked in the file, in words."""
+        lacking = [n for n in published(schema).columns if n not in table.schema.columns]
+        weights = table.schema.with_role("weight")
+        more = [n for n, c in table.schema.columns.items() if c.kind == "id"]
+        said = [
+            ("it lacks the columns", lacking),
+            ("only direct identifiers are looked for in", more),
+            ("weights are not attacked:", weights),
+        ]
+        return [f"{words} {', '.join(names)}" for words, names in said if names]

@@ -75,7 +75,7 @@ def test_the_unfavourable_end_decides(example, judged, value, low, high, at_most
         (1.0, 0.5, 2.1, "flag"),  # within the limit, and perhaps not
         (3.0, 1.9, 4.0, "flag"),  # beyond it, and perhaps not
         (3.0, 2.5, 4.0, "fail"),  # beyond it for certain
-        (3.0, None, None, "fail"),  # no interval: the value decides
+        (3.0, None, None, "flag"),  # no interval: nothing is proven
         (3.0, -math.inf, math.inf, "flag"),
     ],
 )
@@ -343,7 +343,8 @@ DISCLOSED = "metric: exact-cell-disclosure, op: <=, value: 0.2, on-miss: flag"
         ((0.0, 0.0, 0.30), (0.0, 0.0, 0.30), "not-evaluated"),  # nine cells: nobody can tell
         ((0.1, 0.05, 0.25), (0.0, 0.0, 0.06), "not-evaluated"),  # the intervals overlap
         ((0.15, 0.08, 0.25), (0.0, 0.0, 0.05), "flag"),  # apart: the miss is its own
-        ((0.25, 0.05, 0.45), (0.0, 0.0, 0.30), "flag"),  # the value itself misses
+        ((0.25, 0.05, 0.45), (0.0, 0.0, 0.30), "not-evaluated"),  # a few hits among few cells
+        ((0.35, 0.22, 0.45), (0.0, 0.0, 0.30), "flag"),  # even the favourable end misses
         ((0.1, 0.05, 0.19), (0.0, 0.0, 0.06), "pass"),
     ],
 )

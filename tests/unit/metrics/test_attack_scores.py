@@ -16,6 +16,7 @@ from pets_metrics.privacy.attack_scores import (
     auc,
     effective_epsilon,
     privacy_loss,
+    smallest_test,
     tail_test,
     tpr_at_fpr,
     widened,
@@ -148,3 +149,21 @@ def test_nobody_to_tell_apart_is_not_measured():
     assert one["auc"].value == 1 and math.isnan(one["advantage"].value)
     with pytest.raises(PetsEvalError, match="one score"):
         auc([np.nan], [1.0])
+
+
+def test_a_tail_test_tells_what_it_could_have_given_at_best():
+    found = tail_test([7, 8, 1, 2], [3, 4, 5, 6], share=0.25)  # both of the 2 named are members
+    assert found.low == found.value and found.method == "hypergeometric"
+    mixed = tail_test([8, 1, 2, 3], [7, 4, 5, 6], share=0.25)  # one of them is
+    assert mixed.low == pytest.approx(6 / 28) and mixed.value == pytest.approx(1 - 6 / 28)
+    assert tail_test([8.0], [7.0, 6.0, 5.0], share=0.5).low == pytest.approx(0.5), "there is one member only"
+
+
+def test_the_smallest_test_counts_all_tests():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=300), rng.normal(size=300)
+    few = np.where(np.arange(300) < 6, 99.0, x)
+    found = smallest_test({"a": (x, y), "b": (few, y)})
+    assert found.value == pytest.approx(min(1, 4 * tail_test(few, y).value)) and "b, hypergeometric" in found.note
+    assert attack_test(few, y).value > 0.05 and found.value < 0.1
+    assert math.isnan(smallest_test({"a": ([1.0], [])}).value)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from pets_eval.model import Unsupported
+from pets_eval.model import Column, Schema, Unsupported
 from pets_eval.registry import make_dataset
 from pets_metrics.privacy.closest import (
     approximate,
@@ -308,3 +308,40 @@ def test_a_row_with_many_nearest_people_counts_as_chance():
     control = pd.DataFrame({"a": list("klmno"), "b": ["x"] * 5})
     found = closest_record(real, pd.DataFrame({"a": ["z", "a"], "b": ["x", "x"]}), control)
     assert found["closer to training"].value == pytest.approx((10 / 15 + 1) / 2)
+
+
+VISITS = Schema(
+    {"a": Column("real", bounds=(-9, 9)), "b": Column("real", bounds=(-9, 9)), "who": Column("id")},
+    unit="who",
+    max_rows_per_unit=8,
+)
+
+
+def visits(rng, n, rows=8):
+    """As many rows of each person, all alike."""
+    frame = pd.DataFrame(rng.normal(size=(n, 2)).clip(-8, 8), columns=["a", "b"])
+    return frame.assign(who=[f"p{i}" for i in range(n)]).loc[frame.index.repeat(rows)].reset_index(drop=True)
+
+
+def test_rows_of_one_person_are_no_independent_people():
+    """The release has other people; p-values are uniform and intervals hold what chance gives."""
+    rng = np.random.default_rng(0)
+    found, sure = [], 0
+    for _ in range(60):
+        real, control = visits(rng, 100), visits(rng, 100)
+        release = visits(rng, 100)
+        found.append(closest_record_test(real, release, control, VISITS, rng).value)
+        sure += closest_record(real, release, control, VISITS, rng)["excess"].low > 0
+    assert scipy.stats.kstest(found, "uniform").pvalue > 1e-6 and min(found) > 1e-6
+    assert sure <= scipy.stats.binom.isf(1e-6, 60, 0.05)
+    assert closest_record_test(real, real, control, VISITS).value < 1e-10
+
+
+@pytest.mark.parametrize("metric", [closest_record, closest_record_distance])
+def test_rows_of_one_person_count_once(metric):
+    """However many rows each real person has, the figures are those of the people."""
+    rng = np.random.default_rng(1)
+    release, control = visits(rng, 60), visits(rng, 40, 1)
+    real = visits(rng, 40, 1)
+    uneven = real.loc[real.index.repeat(np.arange(40) % 8 + 1)]
+    assert metric(uneven, release, control, VISITS) == metric(real, release, control, VISITS)

@@ -10,7 +10,7 @@ import scipy.stats
 
 from pets_eval.model import Column, PetsEvalError, Schema, Unsupported
 from pets_eval.registry import make_dataset
-from pets_metrics.intervals import newcombe, wilson
+from pets_metrics.intervals import clopper_pearson, newcombe, wilson
 from pets_metrics.privacy.copies import (
     apparent_matches,
     exact_match_test,
@@ -194,3 +194,59 @@ def test_rows_columns_and_names_of_categories_do_not_matter(people):
     assert unique_exact_matches(*turned, schema) == expected
     renamed = [f.assign(gender=f["gender"].astype(str).map(lambda v: f"~{v}")) for f in (real, release, control)]
     assert unique_exact_matches(*renamed, schema) == expected
+
+
+def visits(rng, n):
+    """Eight rows of each person, alike but for their number; people are of 2,000 kinds."""
+    kind = rng.permutation(2_000)[:n]
+    frame = pd.DataFrame({"kind": kind.repeat(8) + 0.5, "visit": np.tile(np.arange(8) + 0.5, n)})
+    return frame.assign(who=np.arange(n).repeat(8).astype(str))
+
+
+VISITS = Schema(
+    {"kind": Column("real", bounds=(0, 2001)), "visit": Column("real", bounds=(0, 9)), "who": Column("id")},
+    unit="who",
+    max_rows_per_unit=8,
+)
+
+
+def test_rows_of_one_person_are_no_independent_people():
+    """The release has other people, who are like 1 in 20; where one of them matches, all eight rows do."""
+    rng = np.random.default_rng(0)
+    found, sure = [], 0
+    for _ in range(60):
+        real, release, control = (visits(rng, 100) for _ in range(3))
+        release = pd.concat([release, visits(rng, 200)])
+        found.append(exact_match_test(real, release, control, VISITS, rng=rng).value)
+        gap = unique_exact_matches(real, release, control, VISITS, rng=rng)
+        sure += gap["difference"].low > 0
+        assert gap["real"].n <= 100
+    wrong = scipy.stats.binom.isf(1e-6, 60, 0.05)
+    assert np.sum(np.array(found) <= 0.05) <= wrong and sure <= wrong
+    assert min(found) > 1e-4
+    assert exact_match_test(real, real, control, VISITS).value < 1e-10
+
+
+def test_a_row_that_only_its_person_has_is_unique():
+    real = pd.DataFrame({"a": list("xxyyz"), "who": list("112234"[:5])})
+    schema = Schema({"a": Column("categorical", domain=tuple("xyz")), "who": Column("id")}, unit="who")
+    assert unique_exact_matches(real, real, schema=schema)["real"].n == 3
+    assert unique_exact_matches(real, real)["real"].n == 1
+
+
+def test_copies_among_few_held_out_people_could_not_have_failed():
+    """Verbatim copies of 27 of 500 people, 50 held out: all that is matched is real, and p is no smaller."""
+    table = lambda values: pd.DataFrame({"a": np.asarray(values, dtype=float) + 0.5})  # noqa: E731
+    real, control = table(range(500)), table(range(500, 550))
+    found = exact_match_test(real, table(np.arange(500) % 27), control)
+    assert found.value == found.low == pytest.approx(math.comb(500, 27) / math.comb(550, 27))
+    assert found.value == pytest.approx(0.0714, abs=0.0001) and found.method == "hypergeometric"
+    assert exact_match_test(table([0, 1]), table(range(4)), table([2, 3, 4])).low == pytest.approx(6 / 10)
+    nothing = exact_match_test(real, table([900]), control)
+    assert (nothing.value, nothing.low, nothing.method) == (1, 1, "exact")
+
+
+def test_alike_agreements_have_an_interval_with_a_width():
+    real = pd.DataFrame({"q": list("abcde"), "s": list("mmmmm")})
+    found = {s.statistic: s.estimate for s in apparent_matches(real, real, columns=["q"])}["mean agreement"]
+    assert (found.value, found.high) == (1, 1) and found.low == pytest.approx(clopper_pearson(5, 5)[0])

@@ -12,6 +12,7 @@ from pets_metrics.intervals import (
     bonferroni,
     bootstrap,
     bootstrap_paired,
+    bounded_mean,
     clopper_pearson,
     difference,
     holm,
@@ -256,3 +257,25 @@ def test_coverage_is_what_it_says():
         coverage[interval] = (mass * ((low <= rates) & (rates <= high))).sum(axis=0)
     assert coverage[clopper_pearson].min() >= 0.95
     assert abs(coverage[wilson].mean() - 0.95) < 0.01
+
+
+def test_a_bounded_mean_is_student_s_cut_at_the_bounds():
+    values = np.array([0.0, 0.1, 0.1, 0.9])
+    found = bounded_mean(values, note="few")
+    low, high = t_interval(values)
+    assert (found.value, found.low, found.high) == (pytest.approx(0.275), 0.0, pytest.approx(high))
+    assert low < 0 and (found.method, found.n, found.note) == ("t", 4, "few")
+    assert math.isnan(bounded_mean([]).value) and bounded_mean([]).note
+    with pytest.raises(ValueError, match="below"):
+        bounded_mean([0.5], 1, 0)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3, 0.5, 1.0])
+@pytest.mark.parametrize("n", [1, 7, 40])
+def test_alike_values_have_an_interval_with_a_width(value, n):
+    found = bounded_mean([value] * n)
+    low, high = clopper_pearson(math.floor(value * n), n)[0], clopper_pearson(math.ceil(value * n), n)[1]
+    assert found.method == "clopper-pearson" and found.value == pytest.approx(value)
+    assert (found.low, found.high) == pytest.approx((low, high)) and found.high - found.low > 0.05
+    turned = bounded_mean([4 * value - 2] * n, -2, 2)  # the same between other bounds
+    assert (turned.low, turned.high) == pytest.approx((4 * low - 2, 4 * high - 2))

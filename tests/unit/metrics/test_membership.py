@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from pets_eval.model import Column, PetsEvalError, Schema, Unsupported
+from pets_metrics.privacy.attack_scores import auc, tpr_at_fpr
 from pets_metrics.privacy.membership import membership_advantage, membership_test, play
 from pets_metrics.tables import align
 
@@ -183,3 +184,44 @@ def test_one_row_and_too_few_controls():
         membership_test(one, one, control[:3], SCHEMA)
     with pytest.raises(PetsEvalError, match="targets"):
         membership_test(one, one, control, SCHEMA, targets=0)
+
+
+VISITS = Schema({**SCHEMA.columns, "who": Column("id")}, unit="who", max_rows_per_unit=8)
+
+
+def visits(rng, n):
+    """Eight rows of each person, all alike."""
+    people = draw(rng, n).assign(who=[f"p{i}" for i in range(n)])
+    return people.loc[people.index.repeat(8)].reset_index(drop=True)
+
+
+def test_rows_of_one_person_are_no_independent_people():
+    """Nobody of the release is in either table, so an accusation is luck; all rows of a person are lucky together."""
+    rng = np.random.default_rng(9)
+    found, accused = [], 0
+    for _ in range(40):
+        real, synthetic, control = visits(rng, 100), visits(rng, 100), visits(rng, 100)
+        found.append(membership_test(real, synthetic, control, VISITS, rng).value)
+        accused += figures(membership_advantage(real, synthetic, control, VISITS, rng))["auc"].low > 0.5
+    wrong = stats.binom.isf(1e-6, 40, 0.05)
+    assert np.sum(np.array(found) <= 0.05) <= wrong and accused <= wrong
+    assert membership_test(real, real, control, VISITS, rng).value < 1e-6, "copies are found nonetheless"
+
+
+def test_each_statistic_is_that_of_the_attack_that_is_surest_of_it():
+    """Of noisy copies, one attack finds more people, and another is surer of a few."""
+    rng = np.random.default_rng(10)
+    real, control = draw(rng, 2_000), draw(rng, 4_000)
+    synthetic = copies(rng, real, share=0.1)
+    overall = figures(membership_advantage(real, synthetic, control, SCHEMA))
+    scores = play(align(real, synthetic, control, SCHEMA), np.random.default_rng(0)).scores
+    level = 1 - 0.05 / len(scores)
+    tails = {name: tpr_at_fpr(*pair, 0.01, level) for name, pair in scores.items()}
+    areas = {name: auc(*pair, level) for name, pair in scores.items()}
+    chosen = {}
+    for statistic, found in (("tpr at 1% fpr", tails), ("auc", areas)):
+        chosen[statistic] = max(found, key=lambda name: (found[name].low, found[name].value))
+        assert overall[statistic].low == found[chosen[statistic]].low
+        assert overall[statistic].value == found[chosen[statistic]].value
+        assert overall[statistic].note.startswith(f"strongest of 4 attacks: {chosen[statistic]}")
+    assert len(set(chosen.values())) == 2

@@ -8,8 +8,9 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from pets_eval.model import Answer, Column, PetsEvalError, Release, Schema, Unsupported, cell_index
 from pets_eval.registry import make_task
-from pets_metrics.privacy.attack_scores import FIGURES
+from pets_metrics.privacy.attack_scores import FIGURES, attack_test, tail_test
 from pets_metrics.privacy.model_membership import (
+    asked,
     generalisation_gap,
     label_probabilities,
     logits,
@@ -108,8 +109,8 @@ def test_figures_are_those_of_scikit_learn_and_scipy_on_the_losses(data):
     scores = [loss_scores(release.value.predict_proba(f.drop(columns="sick")), f["sick"].cat.codes) for f in data]
     expected = roc_auc_score(np.repeat([1, 0], 600), np.concatenate(scores))
     assert model_membership_advantage(release, real, control, SCHEMA, TASK)["auc"].value == pytest.approx(expected)
-    p = stats.mannwhitneyu(*scores, alternative="greater").pvalue
-    assert model_membership_test(release, real, control, SCHEMA, TASK).value == pytest.approx(p)
+    p = min(stats.mannwhitneyu(*scores, alternative="greater").pvalue, tail_test(*scores).value)
+    assert model_membership_test(release, real, control, SCHEMA, TASK).value == pytest.approx(min(1, 2 * p))
 
 
 def test_people_whose_label_is_missing_are_left_out_and_the_order_does_not_matter(data):
@@ -133,3 +134,35 @@ def test_it_needs_a_model_and_an_outcome(data):
     nobody = real.assign(sick=real["sick"].where(np.zeros(600, dtype=bool)))
     assert np.isnan(model_membership_advantage(sound(real), real, nobody, SCHEMA, TASK)["auc"].value)
     assert np.isnan(generalisation_gap(sound(real), real, nobody, SCHEMA, TASK).value)
+
+
+class Remembers:
+    """A model that knows nothing but the outcome of a few people, by their first feature."""
+
+    def __init__(self, frame):
+        self.known = dict(zip(frame["x0"], frame["sick"] == "yes", strict=True))
+
+    def predict_proba(self, features):
+        guess = 0.4 + 0.2 * features["x1"].to_numpy()
+        return np.array([float(self.known.get(x, p)) for x, p in zip(features["x0"], guess, strict=True)])
+
+    def to_bytes(self):
+        return b""
+
+
+def test_a_few_people_who_are_fully_exposed_are_seen(data):
+    real, control = data
+    release = Release("model", Remembers(real[:12]))
+    scores = [loss_scores(*s) for s in asked(release, data, SCHEMA, TASK)]
+    assert attack_test(*scores).value > 0.01, "their ranks drown among the others"
+    found = model_membership_test(release, real, control, SCHEMA, TASK)
+    assert found.value < 1e-3 and found.note == "smallest of 2 tests: loss, hypergeometric"
+    nobody = real.assign(sick=real["sick"].where(np.zeros(600, dtype=bool)))
+    assert np.isnan(model_membership_test(release, nobody, control, SCHEMA, TASK).value)
+
+
+def test_a_model_of_other_people_is_not_accused(data):
+    rng = np.random.default_rng(2)
+    release = sound(people(rng, 600))
+    found = [model_membership_test(release, people(rng, 200), people(rng, 200), SCHEMA, TASK).value for _ in range(60)]
+    assert np.sum(np.array(found) <= 0.05) <= stats.binom.isf(1e-6, 60, 0.05)

@@ -10,6 +10,7 @@ import scipy.stats
 
 from pets_eval.model import Column, Schema, Unsupported
 from pets_eval.registry import make_dataset
+from pets_metrics.intervals import clopper_pearson
 from pets_metrics.privacy.record_risk import record_risk, record_risks
 
 
@@ -171,3 +172,32 @@ def test_the_order_of_rows_and_columns_does_not_matter(people):
     order = np.random.default_rng(0).permutation(300)
     found = record_risks(real.iloc[order][columns], *turned, schema)
     np.testing.assert_allclose(found, expected[order], atol=1e-9)
+
+
+def test_rows_of_one_person_are_no_independent_people():
+    """The release has other people; the interval of the mean risk holds chance as often as it says."""
+    rng = np.random.default_rng(0)
+    columns = {"a": Column("real", bounds=(-9, 9)), "who": Column("id")}
+    schema = Schema(columns, unit="who", max_rows_per_unit=8)
+
+    def visits():
+        people = pd.DataFrame({"a": rng.normal(size=100).clip(-8, 8), "who": [f"p{i}" for i in range(100)]})
+        return people.loc[people.index.repeat(8)]
+
+    inside = 0
+    for _ in range(40):
+        real, release, control = visits(), visits(), visits()
+        found = by_statistic(record_risk(real, release, control, schema, rng=rng))
+        assert found["mean"].n <= 200 and found["most exposed decile"].n == 100
+        inside += found["mean"].low <= 0.5 <= found["mean"].high
+    assert inside >= scipy.stats.binom.ppf(1e-6, 40, 0.95)
+    copied = by_statistic(record_risk(real, real, control, schema))
+    assert copied["mean"].low > 0.9, "a person's own rows are no likes of the person"
+    assert record_risks(real, release, control, schema).shape == (800,), "the plain function is of rows"
+
+
+def test_alike_risks_have_an_interval_with_a_width():
+    frame = pd.DataFrame({"sex": ["f"] * 12 + ["m"] * 20, "n": np.arange(32) + 0.5})
+    group = next(s.estimate for s in record_risk(frame, frame) if s.group)
+    assert (group.value, group.n) == (1, 12) and group.low == pytest.approx(clopper_pearson(12, 12)[0])
+    assert by_statistic(record_risk(frame, frame))["mean"].low == pytest.approx(clopper_pearson(32, 32)[0])

@@ -152,12 +152,13 @@ def test_p_values_keep_the_smallest_and_are_adjusted_over_the_whole_page(example
     assert b.adjusted == pytest.approx(adjusted[3:].min())
 
 
-def test_anchors_are_no_tests(example):
-    """An anchor's p-value takes no power from the others and is not corrected itself."""
-    records = [example.record(t, scores=example.scores(noise_fit=p)) for t, p in (("dp-noise", 0.03), ("null", 0.001))]
+def test_the_tests_of_an_anchor_are_corrected_among_themselves(example):
+    """An anchor's p-value takes no power from the others, and is not accused of what chance does to one of many."""
+    given = [("dp-noise", 0, 0.03), ("null", 0, 0.004), ("null", 1, 0.5), ("null", 2, 0.7)]
+    records = [example.record(t, repeat=i, scores=example.scores(noise_fit=p)) for t, i, p in given]
     f, null = aggregate(records, labeller([r.spec for r in records]))
     assert (f.adjusted, f.tests) == (0.03, 1)
-    assert (null.value, null.adjusted, null.tests) == (0.001, None, 0)
+    assert (null.value, null.adjusted, null.tests) == (0.004, pytest.approx(0.012), 3)
 
 
 def test_a_p_value_has_no_interval_but_a_permutation_test_has_a_floor(figures, example):
@@ -168,6 +169,17 @@ def test_a_p_value_has_no_interval_but_a_permutation_test_has_a_floor(figures, e
     assert (f.low, f.high, f.floor) == (None, None, 0.01)
     (f,) = figures(0.2, metric="noise_fit")
     assert f.floor is None
+    (f,) = figures(example.row(0.08, 0.07, None, method="hypergeometric"), metric="noise_fit")
+    assert f.floor == 0.07
+
+
+def test_each_axis_has_its_own_correction(example):
+    """A test of fidelity accuses nobody of a leak, and takes no power from those of privacy."""
+    scores = example.scores(noise_fit=0.03)
+    fidelity = scores["noise-fit"].model_copy(update={"axis": "fidelity"})
+    records = [example.record(scores={**scores, "two-sample-test": fidelity})]
+    found = aggregate(records, labeller([r.spec for r in records]))
+    assert [(f.adjusted, f.tests) for f in found] == [(0.03, 1), (0.03, 1)]
 
 
 def test_versions_of_a_metric_are_not_mixed_silently(example):

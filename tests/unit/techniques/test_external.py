@@ -21,14 +21,17 @@ def test_the_file_is_read_in_the_form_of_the_schema(tmp_path, context):
     path.write_text("pay,sex,extra\n1.5,F,x\n,M,y\n")
     release = run(path, context)
     assert release.elsewhere and release.weight == 5
-    assert list(release.value.frame()) == ["sex", "pay"]
+    assert list(release.value.frame()) == ["sex", "pay", "extra"]
+    assert release.value.schema.tabular() == ["sex", "pay"], "a column that the schema does not name is an id"
+    assert release.notes[0].startswith("2 records from a file of SHA-256 ")
+    assert release.notes[1:] == ("only direct identifiers are looked for in extra",)
     assert release.value.frame()["pay"].isna().tolist() == [False, True]
 
 
 def test_a_column_that_is_not_there_is_said(tmp_path, context):
     path = tmp_path / "s.csv"
     path.write_text("sex\nF\n")
-    assert run(path, context).notes == ("it lacks the columns pay",)
+    assert run(path, context).notes[1:] == ("it lacks the columns pay",)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +42,8 @@ def test_a_column_that_is_not_there_is_said(tmp_path, context):
         ("sex,pay\nF,SECRET\n", "not a number"),
         ("sex,pay\nF,inf\n", "infinite"),
         ("", "is empty"),
+        ("sex,pay\n", "the table has no rows"),
+        ("PK\x03\x04", "is a spreadsheet or an archive"),
     ],
 )
 def test_what_is_wrong_is_one_sentence_that_quotes_nothing(tmp_path, context, text, said):

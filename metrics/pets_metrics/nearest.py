@@ -5,7 +5,8 @@ as twice its code, a missing value as a number far from all others. The distance
 the columns of min(|a - b|, 1), and Gower's distance is that over the number of columns.
 
 The references are laid out in tiles of alike records. A tile whose bounding box is farther away than the best record so
-far is skipped, which loses nothing. With numba (extra `fast`) the rest is a compiled loop, else numpy does it.
+far is skipped, which loses nothing. With numba (extra `fast`) the rest is a compiled loop, else numpy does it. Both
+add up a distance in the same order, and of equally near records name the first, so that both name the same.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ def nearest(queries: Floats, references: Floats, k: int = 1) -> tuple[Floats, In
     """The *k* nearest references of each query: distances and row numbers, both of shape (queries, k), nearest first.
 
     Both arrays hold coordinates, shape (rows, columns). The distance is Gower's, in [0, 1]. Among equally near
-    references any may be named. Exact; memory is about that of the inputs. Raises `ValueError` where there are fewer
-    than *k* references.
+    references those that come first are named. Exact; memory is about that of the inputs. Raises `ValueError` where
+    there are fewer than *k* references.
 
     >>> distances, rows = nearest(np.array([[0.0, 0.2]]), np.array([[0.0, 0.9], [0.0, 0.1], [2.0, 0.2]]), k=2)
     >>> distances.round(2).tolist(), rows.tolist()
@@ -78,11 +79,13 @@ class Index:
     """References laid out for many searches; see `nearest`."""
 
     def __init__(self, references: Floats) -> None:
-        self._order, cuts = _tiles(references)
-        rows = references[self._order]
+        order, cuts = _tiles(references)
+        for a, b in cuts:
+            order[a:b].sort()
+        rows = references[order]
         boxes = [(rows[a:b].min(axis=0), rows[a:b].max(axis=0)) for a, b in cuts]
         low, high = (np.array([box[end] for box in boxes]).T.copy() for end in (0, 1))
-        self._tiles = _Tiles(np.ascontiguousarray(rows.T), cuts, low, high)
+        self._tiles = _Tiles(np.ascontiguousarray(rows.T), order, cuts, low, high)
 
     def search(self, queries: Floats, k: int = 1, threads: int | None = None) -> tuple[Floats, Indices]:
         """The *k* nearest references of each query; see `nearest`."""
@@ -98,21 +101,23 @@ class Index:
 
         def piece(start: int) -> None:
             chosen = order[start : start + size]
-            near, at = np.full((len(chosen), k), np.inf), np.zeros((len(chosen), k), dtype=np.int64)
+            near, at = np.full((len(chosen), k), np.inf), np.full((len(chosen), k), count)
             t = self._tiles
-            search(np.ascontiguousarray(queries[chosen]), t.rows, t.cuts, t.low, t.high, near, at)
+            search(np.ascontiguousarray(queries[chosen]), t.rows, t.order, t.cuts, t.low, t.high, near, at)
             distances[chosen], found[chosen] = near, at
 
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(piece, range(0, len(queries), size)))
-        return distances / columns, self._order[found]
+        return distances / columns, found
 
 
 @dataclass(frozen=True, eq=False)
 class _Tiles:
-    """Coordinates, shape (columns, rows), where each tile begins and ends, and its box, shapes (columns, tiles)."""
+    """Coordinates, shape (columns, rows), and each row's number, which grows within a tile; where each tile begins and
+    ends, and its box, shapes (columns, tiles)."""
 
     rows: Floats
+    order: Indices
     cuts: Indices
     low: Floats
     high: Floats
@@ -157,12 +162,14 @@ def _half(points: Floats) -> NDArray[np.bool_] | None:
     return best
 
 
-# -- the search: fills distances (sums over the columns) and places in the tiled order ------------------------------
+# -- the search: fills distances (sums over the columns) and row numbers --------------------------------------------
 
-Search = Callable[[Floats, Floats, Indices, Floats, Floats, Floats, Indices], None]
+Search = Callable[[Floats, Floats, Indices, Indices, Floats, Floats, Floats, Indices], None]
 
 
-def _vectorised(q: Floats, rows: Floats, cuts: Indices, low: Floats, high: Floats, near: Floats, at: Indices) -> None:
+def _vectorised(
+    q: Floats, rows: Floats, order: Indices, cuts: Indices, low: Floats, high: Floats, near: Floats, at: Indices
+) -> None:
     size = 256
     k = near.shape[1]
     for start in range(0, len(q), size):
@@ -172,10 +179,11 @@ def _vectorised(q: Floats, rows: Floats, cuts: Indices, low: Floats, high: Float
             x = some[:, c, None]
             bound += np.clip(np.maximum(low[c] - x, x - high[c]), 0, 1)
         for tile in np.argsort(bound.min(axis=0)):
-            asked = np.flatnonzero(bound[:, tile] < best[:, -1])
+            a, b = cuts[tile]
+            here, worst = bound[:, tile], best[:, -1]  # a tie is won by a smaller row number, if the tile has one
+            asked = np.flatnonzero((here < worst) | ((here == worst) & (order[a] < where[:, -1])))
             if not len(asked):
                 continue
-            a, b = cuts[tile]
             sums = np.zeros((len(asked), b - a))
             for c in range(q.shape[1]):
                 gap = some[asked, c, None] - rows[c, a:b]
@@ -183,14 +191,23 @@ def _vectorised(q: Floats, rows: Floats, cuts: Indices, low: Floats, high: Float
                 np.minimum(gap, 1, out=gap)
                 sums += gap
             all_near = np.hstack([best[asked], sums])
-            all_at = np.hstack([where[asked], np.broadcast_to(np.arange(a, b), sums.shape)])
-            first = np.argpartition(all_near, k - 1, axis=1)[:, :k]
-            first = np.take_along_axis(first, np.take_along_axis(all_near, first, 1).argsort(1, kind="stable"), 1)
+            all_at = np.hstack([where[asked], np.broadcast_to(order[a:b], sums.shape)])
+            first = _first(all_near, all_at, k)
             best[asked] = np.take_along_axis(all_near, first, 1)
             where[asked] = np.take_along_axis(all_at, first, 1)
 
 
-def _loops(q: Any, rows: Any, cuts: Any, low: Any, high: Any, near: Any, at: Any) -> None:
+def _first(near: Floats, at: Indices, k: int) -> Indices:
+    """The places of the *k* smallest of each line, by distance and then by row number."""
+    chosen = np.argpartition(near, k - 1, axis=1)[:, :k]
+    farthest = np.take_along_axis(near, chosen, 1).max(axis=1)
+    tied = np.flatnonzero((near <= farthest[:, None]).sum(axis=1) > k)
+    chosen[tied] = np.lexsort((at[tied], near[tied]), axis=1)[:, :k]
+    ranked = np.lexsort((np.take_along_axis(at, chosen, 1), np.take_along_axis(near, chosen, 1)), axis=1)
+    return np.take_along_axis(chosen, ranked, 1)
+
+
+def _loops(q: Any, rows: Any, order: Any, cuts: Any, low: Any, high: Any, near: Any, at: Any) -> None:
     columns, tiles, k = q.shape[1], len(cuts), near.shape[1]
     bound = np.empty(tiles)
     sums = np.empty(_TILE)
@@ -204,9 +221,11 @@ def _loops(q: Any, rows: Any, cuts: Any, low: Any, high: Any, near: Any, at: Any
         first = int(np.argmin(bound))
         for step in range(tiles + 1):
             t = first if step == 0 else step - 1
-            if (step > 0 and t == first) or bound[t] >= near[i, k - 1]:
-                continue
             a = cuts[t, 0]
+            if (step > 0 and t == first) or bound[t] > near[i, k - 1]:
+                continue
+            if bound[t] == near[i, k - 1] and order[a] > at[i, k - 1]:
+                continue
             size = cuts[t, 1] - a
             for j in range(size):
                 sums[j] = 0.0
@@ -215,12 +234,17 @@ def _loops(q: Any, rows: Any, cuts: Any, low: Any, high: Any, near: Any, at: Any
                 for j in range(size):
                     sums[j] += min(abs(values[j] - x), 1.0)
             for j in range(size):
-                if sums[j] < near[i, k - 1]:
-                    place = k - 1
-                    while place > 0 and near[i, place - 1] > sums[j]:
-                        near[i, place], at[i, place] = near[i, place - 1], at[i, place - 1]
+                if sums[j] <= near[i, k - 1]:
+                    s, row = sums[j], order[a + j]
+                    place = k
+                    while place > 0 and (
+                        s < near[i, place - 1] or (s == near[i, place - 1] and row < at[i, place - 1])
+                    ):
+                        if place < k:
+                            near[i, place], at[i, place] = near[i, place - 1], at[i, place - 1]
                         place -= 1
-                    near[i, place], at[i, place] = sums[j], a + j
+                    if place < k:
+                        near[i, place], at[i, place] = s, row
 
 
 @functools.cache

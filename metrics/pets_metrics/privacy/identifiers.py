@@ -25,8 +25,8 @@ _PATTERNS = {
     "IPv6 address": r"(?<![\w:])(?:[0-9A-Fa-f]{1,4}:){4,7}(?:[0-9A-Fa-f]{1,4}|:)(?![\w:])",
     "web address": r"https?://\S+",
 }
-_CARD = r"(?<![\w-])((?:4\d{3}|5[1-5]\d\d|2[2-7]\d\d|3[47]\d\d|6(?:011|5\d\d))(?:[ -]?\d){9,12})(?![\w-])"
-_IBAN = r"(?<!\w)([A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30})(?!\w)"
+_CARD = r"(?<![\w-])(?:4\d{3}|5[1-5]\d\d|2[2-7]\d\d|3[47]\d\d|6(?:011|5\d\d))(?:[ -]?\d){9,12}(?![\w-])"
+_IBAN = r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?!\w)"
 # fmt: off
 _NAMES = frozenset((
     "name", "names", "firstname", "lastname", "surname", "forename", "givenname", "fullname", "middlename",
@@ -69,16 +69,16 @@ def direct_identifiers(
     of those found by their form, the e-mail address or number itself, in any column and however it is spaced; else the
     whole text, in the same column (if *real* has none of that name, in any). Without *real* all count.
 
-    Statistics: "columns" and "cells", shares of all columns and of all cells that have a value; and for each column
-    with a flagged cell, as group, the share of its cells ("cells"), with a note that says which kinds were found in
-    how many cells, and never a value, and with *real* the share that is "made-up cells". Their total is told in the
-    note of the overall "cells". Exact, for it is a fact of the release. Raises `PetsEvalError` for an empty table.
+    Statistics: "columns" and "cells", shares of all columns and of all cells that have a value, and with *real* the
+    share of "made-up cells"; and for each column with a flagged cell, as group, the same shares of its cells, with a
+    note that says which kinds were found in how many cells, and never a value. Exact, for it is a fact of the release.
+    Raises `PetsEvalError` for an empty table.
 
     >>> release = pd.DataFrame({"age": [30, 40], "remark": ["write to jo@example.org", "none"]})
     >>> [(s.group, s.statistic, s.estimate.value, s.estimate.note) for s in direct_identifiers(release)][2:]
     [('remark', 'cells', 0.5, 'e-mail address: 1 cell')]
     >>> real = pd.DataFrame({"age": [31, 50], "remark": ["none", "al@example.org"]})
-    >>> [(s.group, s.statistic, s.estimate.value) for s in direct_identifiers(release, real)][2:]
+    >>> [(s.group, s.statistic, s.estimate.value) for s in direct_identifiers(release, real)][3:]
     [('remark', 'cells', 0.0), ('remark', 'made-up cells', 0.5)]
     """
     if synthetic.empty:
@@ -100,10 +100,10 @@ def direct_identifiers(
             share = Estimate.exact(found.made_up / there, n=there, note="they do not stand in the real table")
             scores.append(Score(share, group=name, statistic="made-up cells"))
     width = synthetic.shape[1]
-    note = f"and {made_up} cell{'s' if made_up > 1 else ''} with made-up identifiers" if made_up else ""
+    of_all = {"cells": flagged} | ({} if real is None else {"made-up cells": made_up})
     return [
         Score(Estimate.exact(columns / width, n=width), statistic="columns"),
-        Score(Estimate.exact(flagged / cells if cells else 0.0, n=cells, note=note), statistic="cells"),
+        *(Score(Estimate.exact(n / cells if cells else 0.0, n=cells), statistic=s) for s, n in of_all.items()),
         *scores,
     ]
 
@@ -175,7 +175,7 @@ def _scan(column: pd.Series, called: str, original: _Original | None, name: str,
         standing |= real.get(kind, mask)
         if number:
             notes.append(f"{kind}: {number} cell{'s' if number > 1 else ''}")
-    if suspect and "column's name" not in flags and len(values):
+    if suspect and "column's name" not in flags and column.notna().any():
         notes.append("the column has the name of an identifier, but its values do not look like it")
     return _Found(int(counts[standing].sum()), int(counts[every & ~standing].sum()), "; ".join(notes))
 
@@ -254,10 +254,12 @@ def _suspect(name: str) -> bool:
 
 
 def _alone(texts: pd.Series) -> bool:
-    """Whether a column's texts, other than numbers, nearly all differ."""
+    """Whether a column's texts, other than numbers and dates, nearly all differ."""
     if len(texts) < _LEAST or len(texts) < _ALONE * int(texts.sum()):
         return False
-    return bool(pd.to_numeric(pd.Series(texts.index, dtype=object), errors="coerce").isna().mean() >= _ALONE)
+    values = pd.Series(texts.index, dtype=object)
+    named = pd.to_numeric(values, errors="coerce").isna() & ~values.str.match(_DATE).astype(bool)
+    return bool(named.mean() >= _ALONE)
 
 
 def _personal(column: pd.Series) -> bool:

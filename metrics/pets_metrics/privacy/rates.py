@@ -5,9 +5,8 @@ the plain share of successes, which is unbiased; its interval is Wilson's. Anony
 interval instead, (s + z^2/2) / (n + z^2), which is drawn towards 1/2: 0 of 500 reads 0.4 % there.
 
 The risk is (attack - control) / (1 - control), the excess over held-out people as a share of what was left to gain.
-Its value is made of the plain shares. Its interval has the limits that Newcombe gives attack - control, each over the
-end of Wilson's interval for 1 - control that makes it wider: Anonymeter's propagated error is too small where nearly
-every attack on held-out people succeeds. All three are clipped to [0, 1].
+Its value is made of the plain shares; its interval of Wilson's, as Newcombe's for a difference is. (Anonymeter's
+propagated error is too small where nearly every attack on held-out people succeeds.) All three are clipped to [0, 1].
 """
 
 from __future__ import annotations
@@ -80,25 +79,26 @@ class Attack:
 def residual(attack: Rate, control: Rate, level: float = _LEVEL) -> tuple[float, float, float]:
     """Excess of *attack* over *control* as a share of what was left to gain: value, low and high end, not clipped.
 
-    NaN where both always succeed, for then nothing is left to gain; minus infinity where only the control does. The
-    interval is Newcombe's for the difference over Wilson's for what is left, so it covers at least what either does.
-    Sources: Giomi et al. (2023), section 3.4; Newcombe, Statistics in Medicine 17 (1998), method 10.
+    NaN where both always succeed, for then nothing is left to gain; minus infinity where only the control does. It is 1
+    less the ratio of the shares of failures, whose interval is made of Wilson's by the method of variance estimates
+    recovery: where it leaves 0 out, so does Newcombe's for the difference.
+    Sources: Giomi et al. (2023), section 3.4; Donner and Zou, Closed-form confidence intervals for functions of the
+    normal mean and standard deviation, Statistical Methods in Medical Research 21 (2012), ratios.
 
     >>> [round(x, 3) for x in residual(Rate(0.5, 400), Rate(0.2, 400))]
     [0.375, 0.304, 0.441]
     """
-    if control.value >= 1:
-        value = math.nan if attack.value >= 1 else -math.inf
-        return value, value, value
-    value = (attack.value - control.value) / (1 - control.value)
-    excess, (a_low, a_high), (c_low, c_high) = attack.value - control.value, attack.ends(level), control.ends(level)
-    low = excess - math.hypot(attack.value - a_low, c_high - control.value)
-    high = excess + math.hypot(a_high - attack.value, control.value - c_low)
-    return value, _over(low, 1 - (c_low if low > 0 else c_high)), _over(high, 1 - (c_high if high > 0 else c_low))
-
-
-def _over(excess: float, left: float) -> float:
-    return excess / left if left > 0 else math.copysign(math.inf, excess)
+    if control.value >= 1 and attack.value >= 1:
+        return math.nan, math.nan, math.nan
+    a, c = 1 - attack.value, 1 - control.value
+    (a_low, a_high), (c_low, c_high) = (tuple(1 - x for x in r.ends(level)[::-1]) for r in (attack, control))
+    a_low, c_low = max(a_low, 0.0), max(c_low, 0.0)
+    gained, left = a_low * (2 * a - a_low), a_high * (2 * a - a_high)
+    few, many = c_low * (2 * c - c_low), c_high * (2 * c - c_high)
+    least = gained / (a * c + math.sqrt(max((a * c) ** 2 - many * gained, 0.0))) if gained > 0 else 0.0
+    most = (a * c + math.sqrt(max((a * c) ** 2 - few * left, 0.0))) / few if few > 0 else math.inf
+    value = 1 - a / c if c > 0 else -math.inf
+    return value, min(1 - most, value), max(1 - least, value)
 
 
 def scores(attacks: Mapping[str, Attack], kind: str) -> list[Score]:

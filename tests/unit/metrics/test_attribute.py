@@ -9,8 +9,10 @@ from scipy import stats
 from sdmetrics.single_table.privacy.cap import CategoricalCAP, CategoricalZeroCAP
 
 from pets_eval.model import Column, PetsEvalError, Schema, Unsupported
+from pets_metrics.intervals import difference
 from pets_metrics.privacy.attribute import attribute_inference
 from pets_metrics.privacy.attribution import correct_attribution
+from pets_metrics.privacy.secret_columns import share, worst_first
 
 SCHEMA = Schema(
     {
@@ -128,6 +130,36 @@ def test_a_number_must_be_met_closely():
     for synthetic, expected in ((near, 1.0), (far, 0.0)):
         found = figures(attribute_inference(real, synthetic, control, secrets=["s"]), "s, nearest")
         assert found["attack"].value == expected
+
+
+def test_a_rare_secret_does_not_hide_a_proven_leak():
+    counts = {"rare": (4, 6, 1, 6), "proven": (1200, 2000, 600, 2000)}
+    rows = worst_first({g: lambda level, c=c: {"excess": difference(*c, level)} for g, c in counts.items()}, "excess")
+    overall = figures(rows)["excess"]
+    assert overall.value == pytest.approx(0.3) and overall.low > 0.25 and overall.note == "worst of 2: proven"
+    assert figures(rows, "rare")["excess"].value == 0.5
+    nobody = {"none": lambda level: {"excess": share(0, 0, level, "nobody")}}
+    known = {"known": lambda level: {"excess": difference(1, 9, 3, 9, level)}}
+    assert figures(worst_first(nobody | known, "excess"))["excess"].note == "worst of 2: known"
+    assert math.isnan(figures(worst_first(nobody, "excess"))["excess"].value)
+
+
+def test_of_equally_near_records_it_does_not_matter_which_is_released_first():
+    release = pd.DataFrame({"k": ["x"] * 400, "s": ["yes"] * 40 + ["no"] * 360})
+    people = pd.DataFrame({"k": ["x"] * 20, "s": ["yes"] * 20})
+    seeds = [np.random.default_rng(i) for i in range(12)]
+    told = [figures(attribute_inference(people, release, people, secrets=["s"], rng=r), "s, nearest") for r in seeds]
+    assert np.mean([t["attack"].value for t in told]) < 0.8, "a tenth of them say yes, and the first ones do"
+
+
+@pytest.mark.parametrize("metric", [attribute_inference, correct_attribution])
+def test_a_person_counts_once(metric):
+    rng = np.random.default_rng(6)
+    schema = Schema({**SCHEMA.columns, "who": Column("id")}, unit="who", max_rows_per_unit=9)
+    real, control = draw(rng, 90).assign(who=np.arange(90) // 9), draw(rng, 40).assign(who=np.arange(40))
+    rows = metric(real, draw(rng, 90), control, schema)
+    counted = {r.statistic: r.estimate.n for r in rows if r.group in ("income", "income, nearest")}
+    assert counted.get("matched", counted.get("attack")) == 10
 
 
 def test_names_and_column_order_do_not_matter():

@@ -93,6 +93,15 @@ def test_copies_say_more_of_their_own_people():
     assert abs(fresh.value) < gap.value / 5
 
 
+def test_no_hit_is_no_proof_that_nobody_is_disclosed():
+    """0 of 20: Clopper and Pearson's interval ends at 1 - 0.025 ** (1 / 20)."""
+    real = pd.DataFrame({"a": list("xy") * 10, "b": list("xxyy") * 5, "c": list("xxxxyyyy") * 2 + list("xxyy")})
+    release = pd.DataFrame({"a": list("pq"), "b": list("pq"), "c": list("pq")})
+    found = {s.statistic: s.estimate for s in k_disco(real, release, real, k=1) if not s.group}
+    assert found["real"].value == 0 and found["real"].high == pytest.approx(1 - 0.025 ** (1 / 20))
+    assert found["difference"].low < -0.1 and found["difference"].high > 0.1
+
+
 def test_nists_stable_columns_are_the_default():
     real = table(0, 50, 5).rename(columns={"c0": "SEX", "c3": "RAC1P"})
     assert k_disco(real, real) == k_disco(real, real, stable=["RAC1P", "SEX"])

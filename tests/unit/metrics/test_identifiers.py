@@ -28,7 +28,9 @@ HARMLESS = [
 
 
 def figures(scores):
-    return {(s.group, s.statistic): s.estimate.value for s in scores}
+    """The figures by group and statistic, without the share of all cells that is made up."""
+    found = {(s.group, s.statistic): s.estimate.value for s in scores}
+    return {key: value for key, value in found.items() if key != ("", "made-up cells")}
 
 
 @pytest.mark.parametrize("kind", PLANTED)
@@ -67,9 +69,74 @@ def test_card_numbers_that_are_numbers_are_found():
 
 @pytest.mark.parametrize("name", ["last_name", "eMail", "E-Mail", "PHONE", "home address", "firstName", "ssn", "IP"])
 def test_columns_with_the_name_of_an_identifier_are_flagged(name):
-    found = figures(direct_identifiers(pd.DataFrame({name: ["x", None, "y"], "b": [1, 2, 3]})))
-    assert found[name, "cells"] == 1 and found["", "cells"] == 2 / 5
+    values = [*(f"v{i}" for i in range(20)), None]
+    found = figures(direct_identifiers(pd.DataFrame({name: values, "b": range(21)})))
+    assert found[name, "cells"] == 1 and found["", "cells"] == 20 / 41
+    numbers = pd.DataFrame({name: np.arange(20) * 977_131 % 899_999_981 + 100_000_000})
+    assert figures(direct_identifiers(numbers))["", "columns"] == 1
     assert figures(direct_identifiers(pd.DataFrame({name: [None, None]})))["", "columns"] == 0
+
+
+LISTS = {
+    "country_name": ["Kent", "Essex", "Surrey"],
+    "state_name": ["AL", "AK"],
+    "mobile": ["yes", "no"],
+    "license_type": ["A", "B", "C"],
+    "ip_rating": ["IP65", "IP67"],
+    "street_type": ["road", "lane"],
+    "occupation_name": [f"work {i}" for i in range(30)],
+    "address_changed": [f"2019-{m:02}-{d:02}" for m in range(1, 13) for d in range(1, 11)],
+    "mail_order": list(np.arange(120) * 1.37),
+    "phone": list(range(0, 360, 3)),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_the_name_of_an_identifier_alone_is_only_noted(name):
+    release = pd.DataFrame({name: (LISTS[name] * 120)[:120]})
+    for real in (None, release):
+        scores = direct_identifiers(release, real)
+        assert figures(scores) == {("", "columns"): 0, ("", "cells"): 0, (name, "cells"): 0}
+        assert "do not look like it" in scores[-1].estimate.note
+
+
+def test_values_count_whatever_the_columns_name_is():
+    release = pd.DataFrame({"mail_order": ["yes", "no", "jo@example.org"] * 10})
+    assert figures(direct_identifiers(release))["mail_order", "cells"] == pytest.approx(1 / 3)
+
+
+def test_made_up_identifiers_are_told_apart_from_real_ones():
+    real = pd.DataFrame(
+        {"remark": ["write to Jo@Example.org", "call (202) 555-0143"] * 10, "last_name": [f"n{i}" for i in range(20)]}
+    )
+    release = pd.DataFrame(
+        {
+            "note": ["jo@example.org", "al@example.org", "202-555-0143", "202-555-0199"] * 5,
+            "last_name": [f"n{i}" for i in range(15, 35)],
+            "card": ["4111 1111 1111 1111"] * 20,
+        }
+    )
+    scores = direct_identifiers(release, real)
+    assert figures(scores) == {
+        ("", "columns"): pytest.approx(2 / 3),
+        ("", "cells"): pytest.approx(15 / 60),
+        ("note", "cells"): 0.5,
+        ("note", "made-up cells"): 0.5,
+        ("last_name", "cells"): 0.25,
+        ("last_name", "made-up cells"): 0.75,
+        ("card", "cells"): 0,
+        ("card", "made-up cells"): 1,
+    }
+    assert (scores[2].statistic, scores[2].estimate.value) == ("made-up cells", 45 / scores[2].estimate.n)
+    assert figures(direct_identifiers(release))["", "cells"] == 1, "without the real table all count"
+    fake = release.assign(note="none", last_name="x" + release["last_name"])
+    assert figures(direct_identifiers(fake, real))["", "columns"] == 0
+
+
+def test_names_that_are_drawn_again_and_again_are_found_where_they_nearly_all_differ_in_the_real_table():
+    real = pd.DataFrame({"last_name": [f"n{i}" for i in range(50)]})
+    release = pd.DataFrame({"last_name": ["n3", "n4"] * 20})
+    assert figures(direct_identifiers(release, real))["last_name", "cells"] == 1
 
 
 @pytest.mark.parametrize("name", ["HOUSING_TYPE", "SHIP", "zip", "nameplate", "SEX", "marital_status", "skipped"])
@@ -80,8 +147,9 @@ def test_other_names_are_not(name):
 def test_a_public_list_of_categories_names_no_person():
     schema = Schema({"county_name": Column("categorical", domain=("Kent", "Essex"))})
     assert figures(direct_identifiers(pd.DataFrame({"county_name": ["Kent"]}), schema=schema))["", "columns"] == 0
-    schema = Schema({"last_name": Column("categorical", domain=("Kent", "Essex"), from_data=True)})
-    assert figures(direct_identifiers(pd.DataFrame({"last_name": ["Kent"]}), schema=schema))["", "columns"] == 1
+    names = tuple(f"n{i}" for i in range(20))
+    schema = Schema({"last_name": Column("categorical", domain=names, from_data=True)})
+    assert figures(direct_identifiers(pd.DataFrame({"last_name": names}), schema=schema))["", "columns"] == 1
 
 
 def test_values_of_the_real_tables_names_are_found():

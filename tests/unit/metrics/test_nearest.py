@@ -105,6 +105,22 @@ def test_both_paths_are_the_same_on_more_than_one_piece_of_work(monkeypatch):
     np.testing.assert_allclose(nearest(queries, references, 2)[0], compiled, atol=1e-12)
 
 
+@pytest.mark.parametrize("k", [1, 3])
+def test_of_equally_near_rows_the_first_are_named_by_every_path_and_number_of_threads(monkeypatch, k):
+    rng = np.random.default_rng(0)
+    for references in (rng.integers(0, 3, (3000, 4)) * 2.0, rng.integers(0, 9, (1500, 2)) / 8, np.zeros((700, 2))):
+        queries = references[rng.integers(len(references), size=600)] + rng.choice([0.0, 2.0, 0.0625], (600, 1))
+        sums = np.zeros((600, len(references)))
+        for c in range(references.shape[1]):  # the sums of both paths, bit by bit
+            sums += np.minimum(np.abs(queries[:, c, None] - references[:, c]), 1)
+        first = sums.argsort(axis=1, kind="stable")[:, :k]
+        for compiled in (module._compiled(), None):
+            with monkeypatch.context() as patch:
+                patch.setattr(module, "_compiled", lambda compiled=compiled: compiled)
+                for threads in (1, 8):
+                    np.testing.assert_array_equal(Index(references).search(queries, k, threads)[1], first)
+
+
 def test_one_index_serves_many_searches_and_threads():
     queries, references = points(4, 5000, 700)
     index = Index(references)

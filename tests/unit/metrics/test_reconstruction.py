@@ -161,6 +161,21 @@ def test_one_row_and_constant_columns_do_no_harm():
     assert scores["attack"].value == 1 and scores["baseline"].value == 1
 
 
+def test_the_column_whose_leak_is_surest_stands_for_all(monkeypatch):
+    from pets_eval.model import Estimate, Score
+    from pets_metrics.privacy import reconstruction
+
+    schema = schema_of()
+    schema = Schema({**schema.columns, "deaf": Column("categorical", domain=("no", "yes"), roles=("sensitive",))})
+    known = {"sick": Estimate(0.5, -0.1, 0.9), "deaf": Estimate(0.3, 0.27, 0.33)}
+    monkeypatch.setattr(reconstruction, "_attacked", lambda name, *_: [Score(known[name], "", "", name, "advantage")])
+    real = people(np.random.default_rng(9), 20, schema_of()).assign(deaf="no")
+    real = schema.conform(real, where="test")
+    task = make_task("marginals", {"k": 2})
+    truth = tables(task, real, schema)
+    assert found(reconstruction_rate(truth, truth, real, schema, task))["advantage"].value == 0.3
+
+
 def test_it_applies_to_tables_with_a_sensitive_column_only():
     schema = schema_of()
     real = people(np.random.default_rng(9), 20, schema)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
 from pets_eval.model import Column, PetsEvalError, Schema
 from pets_metrics.privacy.singling_out import (
@@ -118,6 +119,28 @@ def test_exact_values_of_one_person_single_out_even_where_columns_are_shuffled()
     assert found["multivariate", "risk"].low == 0
 
 
+@pytest.mark.parametrize("n", [60, 150])
+def test_fresh_samples_are_not_accused(n):
+    """Hundreds of predicates are made of few outlying rows. Low ends above 0 in 2.5 % of 25: false alarm < 1e-6."""
+    low = []
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        tables = [pd.DataFrame(np.exp(1.5 * (rng.normal(size=(n, 6)) + rng.normal(size=(n, 1))))) for _ in range(3)]
+        rows = singling_out_risk(*tables, attacks=1000, rng=rng)
+        low.append([r.estimate.low for r in rows if r.statistic == "risk" and r.group in ("", "multivariate")])
+        worth = next(r.estimate.n for r in rows if r.group == "multivariate" and r.statistic == "attack")
+        assert worth <= n, "a row is worth one predicate at most"
+    assert (np.array(low) > 0).sum(axis=0).max() <= binom.isf(1e-6, 25, 0.025)
+
+
+def test_sources_are_the_rows_that_predicates_select(laid_out):
+    _, _, release, top, numeric = laid_out
+    boxes = lone_rows(release, top, numeric, 3, 120, np.random.default_rng(1))
+    rows = Index(release, top).sources(boxes)
+    value = release[boxes.columns, rows[:, None]]
+    assert ((value >= boxes.low) & (value <= boxes.high)).all()
+
+
 def test_columns_take_turns():
     """Anonymeter draws from all predicates at once, so that the widest column crowds out the others (its issue 44)."""
     n = 5000
@@ -132,7 +155,7 @@ def test_a_copy_is_accused_and_a_fresh_sample_is_not():
     real, control = people(2000, 1), people(2000, 2)
     copy = figures(real, real.sample(frac=1, random_state=0), control, attacks=500)
     for group in ("univariate", "multivariate", ""):
-        assert copy[group, "attack"].value == 1 and copy[group, "risk"].low > 0.97
+        assert copy[group, "attack"].value == 1 and copy[group, "risk"].low > 0.95
         assert copy[group, "control"].value < 0.6
     fresh = figures(real, people(2000, 3), control, attacks=500)
     assert fresh["", "risk"].low == 0 and fresh["", "risk"].value < 0.25

@@ -193,7 +193,7 @@ def disco(sides: Sides, rows: int = 1000) -> Rows:
     mine = sides.ask("ours", "disco", rows=rows)
     other = sides.ask("with_sdnist", "disco", source=str(source), rows=rows)
     told = f"{rows:,} rows; {mine['seconds']:.1f} s against {other['seconds']:.0f} s"
-    return [equal("SDNist 2.5 kDiSCO, metrics/disco.py run by itself", mine["value"], other["value"], told)]
+    return [equal("SDNist 2.5 kDiSCO, its disco.py by itself (without its plots)", mine["value"], other["value"], told)]
 
 
 def smartnoise(sides: Sides) -> Rows:

@@ -83,7 +83,7 @@ def page(results: dict[str, Any]) -> str:
 
 Written by `python -m benchmarks.metrics_vs_peers write DIR`. Every figure was measured on one machine
 ({machine}), both sides of a comparison in the same run, except where it says
-"quoted" or "extrapolated". To do it again:
+"quoted" or "extrapolated"; the parts were not all run in one go. To do it again:
 
     python -m benchmarks.metrics_vs_peers setup DIR               # the peers, each in an environment of its own
     python -m benchmarks.metrics_vs_peers run DIR --data FOLDER   # FOLDER/nist holds NIST's excerpts

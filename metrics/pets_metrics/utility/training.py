@@ -251,7 +251,7 @@ def placements(scores: Floats, positive: NDArray[np.bool_]) -> Floats:
     >>> placements(np.array([3.0, 1.0, 2.0]), np.array([True, False, True])).tolist()
     [1.0, 1.0, 1.0]
     """
-    ranks = scipy.stats.rankdata(scores)
+    ranks: Floats = scipy.stats.rankdata(scores)
     own = np.empty(len(scores))
     own[positive], own[~positive] = (scipy.stats.rankdata(scores[those]) for those in (positive, ~positive))
     others = ranks - own  # how many of the other class are below

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from pets_eval.model import Estimate, Schema
+from pets_eval.model import Estimate, Release, Schema, Task, Unsupported
 from pets_eval.registry import metric
 from pets_metrics.fidelity.propensity import two_sample_test
 from pets_metrics.intervals import newcombe
@@ -33,6 +33,8 @@ def control_fit(
     control: pd.DataFrame,
     schema: Schema | None = None,
     rng: np.random.Generator | None = None,
+    task: Task | None = None,
+    release: Release | None = None,
 ) -> Estimate:
     """p-value of the hypothesis that real and held-out people are of one population; small says that they are not.
 
@@ -40,13 +42,14 @@ def control_fit(
     held-out people, without knowing anybody. So where this is small, membership and distance figures accuse too much.
     It is `pets_metrics.fidelity.propensity.two_sample_test` of the two tables, one row of each unit of privacy, drawn
     by *rng*: boosted trees that were fitted on one half of the people rank the other. NaN where a table has fewer than
-    20 people. Raises `align`'s errors.
+    20 people. Raises `align`'s errors; in a study, `Unsupported` but where records or models are attacked.
 
     >>> rng = np.random.default_rng(0)
     >>> real, other = (pd.DataFrame({"a": rng.normal(m, 1, 100)}) for m in (0, 9))
     >>> control_fit(real[:50], real[50:]).value > 0.01, control_fit(real, other).value < 1e-9
     (True, True)
     """
+    _must_matter(task, release)
     rng = np.random.default_rng(0) if rng is None else rng
     people, others = (one_row_each(table, schema, rng) for table in (real, control))
     return two_sample_test(people, others, schema, rng)
@@ -60,7 +63,13 @@ def control_fit(
     source="Share of equal rows beyond that within one table; Newcombe, Statistics in Medicine 17 (1998)",
     cannot_show="That nobody is in both tables: a person whose values differ in any column is not recognised.",
 )
-def control_overlap(real: pd.DataFrame, control: pd.DataFrame, schema: Schema | None = None) -> Estimate:
+def control_overlap(
+    real: pd.DataFrame,
+    control: pd.DataFrame,
+    schema: Schema | None = None,
+    task: Task | None = None,
+    release: Release | None = None,
+) -> Estimate:
     """Share of held-out people who equal a real one, beyond what chance gives; 0 is best.
 
     People who are in both tables hide copies: a release that holds them comes as near to held-out people as to real
@@ -69,12 +78,13 @@ def control_overlap(real: pd.DataFrame, control: pd.DataFrame, schema: Schema | 
     often would a fresh person of the same population meet a like. If that is the share q, an overlap of s shows as
     s (1 - q), so little is seen where most rows repeat. Of each unit of privacy, one row is compared, drawn with a
     fixed seed, with all real rows. Newcombe's interval, cut at 0, as if people were independent. NaN where every real
-    row repeats. Raises `align`'s errors.
+    row repeats. Raises `align`'s errors; in a study, `Unsupported` but where records or models are attacked.
 
     >>> table = lambda values: pd.DataFrame({"a": list(values)})
     >>> control_overlap(table("abcdee"), table("abxy")).value.__round__(4)  # 2 / 4 - 2 / 6
     0.1667
     """
+    _must_matter(task, release)
     t = align(real, real, control, schema)
     rows, _, held = same_rows(t)
     assert held is not None
@@ -91,3 +101,9 @@ def control_overlap(real: pd.DataFrame, control: pd.DataFrame, schema: Schema | 
     value = met / len(others) - chance / len(people)
     n = len(others) + len(people)
     return Estimate(max(value, 0.0), max(low, 0.0), max(high, 0.0), _LEVEL, "newcombe", n)
+
+
+def _must_matter(task: Task | None, release: Release | None) -> None:
+    """Raise `Unsupported` on a task of a study under which nothing is held against the held-out people."""
+    if task is not None and release is not None and release.kind != "model" and not task.wants_records:
+        raise Unsupported("records are looked at on the task microdata only")

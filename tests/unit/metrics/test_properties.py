@@ -15,121 +15,23 @@ import pytest
 
 from pets_eval.model import Answer, Column, Estimate, PetsEvalError, Rule, Schema, Score, Unsupported, cell_index
 from pets_eval.registry import as_scores, entries, inject, lacking, load, metric_spec
+from pets_testbed.metric_groups import (
+    AGREEMENT,
+    ATTACKS,
+    CONTROLS,
+    DESCRIBED,
+    ERRORS,
+    FIDELITY,
+    GROUPS,
+    LOOSE,
+    MAIN,
+    PERFECT,
+    PREDICTION,
+    RECORDS,
+    RERUN,
+)
 
 OWN = sorted(name for name, entry in entries("metrics").items() if entry.distribution == "pets-eval")
-
-# -- the groups ---------------------------------------------------------------------------------------------------
-
-# Released records against real ones: 0 noise is the perfect value, more noise is worse.
-FIDELITY = {
-    "alpha-precision",
-    "association-difference",
-    "beta-recall",
-    "column-shapes",
-    "component-distance",
-    "constraint-violations",
-    "energy-distance",
-    "equivalent-subsample",
-    "hellinger",
-    "jensen-shannon",
-    "k-marginal-error",
-    "kolmogorov-smirnov",
-    "marginal-total-variation",
-    "nist-k-marginal",
-    "pair-trends",
-    "propensity-mse",
-    "range-query-error",
-    "slope-difference",
-    "support-coverage",
-    "synthetic-training-gap",
-    "two-sample-auc",
-    "wasserstein",
-}
-# As above, where equal tables need not give the best value, or the direction says nothing.
-SPREAD = {
-    "propensity-mse-ratio",
-    "standardised-propensity-mse",
-    "support-density",
-    "group-fidelity-gap",
-    "group-fidelity-ratio",
-    "group-share-difference",
-    "energy-test",
-    "two-sample-test",
-}
-# Attacks on released records: publishing everybody is worse than publishing strangers.
-ATTACKS = {
-    "apparent-matches",
-    "attribute-inference",
-    "closest-record",
-    "closest-record-test",
-    "correct-attribution",
-    "exact-match-test",
-    "inference-risk",
-    "k-disco",
-    "linkability-risk",
-    "membership-advantage",
-    "membership-test",
-    "record-risk",
-    "singling-out-risk",
-    "unique-exact-matches",
-}
-# Facts of the released records alone, which strangers share.
-FACTS = {"closest-record-distance", "direct-identifiers", "k-anonymity", "l-diversity", "t-closeness", "uniqueness"}
-ERRORS = {
-    "max-absolute-error",
-    "mean-absolute-error",
-    "mean-relative-error",
-    "root-mean-square-error",
-    "total-variation",
-}
-AGREEMENT = {"rank-agreement", "interval-coverage", "interval-overlap", "sign-agreement", "significance-agreement"}
-PREDICTION = {"auroc", "average-precision", "brier", "calibration-error", "f1"}
-# Whose sign or size is no error by itself; their own tests say what they are.
-DESCRIBED = {"bias", "bias-sign-test", "interval-length", "interval-length-ratio", "small-group-bias"}
-EQUITY = {
-    "demographic-parity-difference",
-    "equalised-odds-difference",
-    "group-auroc-gap",
-    "group-error-ratio",
-}
-AGGREGATES = {
-    "differencing-disclosure",
-    "exact-cell-disclosure",
-    "reconstruction-rate",
-    "small-cell-attribute-disclosure",
-}
-MODELS = {
-    "generalisation-gap",
-    "model-attribute-excess",
-    "model-membership-advantage",
-    "model-membership-test",
-}
-RERUN = {"averaging-gain", "shadow-membership-advantage", "shadow-model-advantage"}
-# Facts of the data alone, whatever was released.
-CONTROLS = {"control-fit", "control-overlap"}
-CLAIMS = {"claimed-delta", "claimed-epsilon", "noise-fit"}
-COSTS = {"bytes-sent", "cpu-time", "peak-memory", "wall-time"}
-GROUPS = [FIDELITY, SPREAD, ATTACKS, FACTS, ERRORS, AGREEMENT, PREDICTION, DESCRIBED, EQUITY, AGGREGATES, MODELS]
-GROUPS += [RERUN, CONTROLS, CLAIMS, COSTS]
-RECORDS = FIDELITY | SPREAD | ATTACKS | FACTS
-
-PERFECT = {"two-sample-auc": 0.5, "synthetic-training-gap": 0.0, "slope-difference": 0.0}
-LOOSE = {"two-sample-auc": 0.08}  # estimated out of fold on 400 rows: chance moves it this much
-# The figure that a reader looks at first, where it is not the row without group and statistic, or the first row.
-MAIN = {
-    "attribute-inference": "excess",
-    "closest-record": "share closer to training",
-    "correct-attribution": "excess",
-    "inference-risk": "risk",
-    "k-disco": "difference",
-    "linkability-risk": "risk",
-    "membership-advantage": "auc",
-    "nist-k-marginal": "all",
-    "record-risk": "most exposed decile",
-    "singling-out-risk": "risk",
-    "synthetic-training-gap": "gap",
-    "unique-exact-matches": "difference",
-}
 
 
 def test_every_metric_is_in_one_group():
@@ -216,12 +118,10 @@ def play(name: str, real: pd.DataFrame, synthetic: pd.DataFrame, **more: object)
 
 def main(name: str, scores: list[Score]) -> Estimate:
     """The figure that a guideline would look at."""
-    wanted = MAIN.get(name, "")
-    for statistic in (wanted, "mean", "", scores[0].statistic):
-        for s in scores:
-            if s.statistic == statistic and not s.group:
-                return s.estimate
-    return scores[0].estimate
+    overall = {s.statistic: s.estimate for s in scores if not s.group}
+    if name in MAIN:
+        return overall[MAIN[name]]
+    return next((overall[s] for s in ("mean", "", scores[0].statistic) if s in overall), scores[0].estimate)
 
 
 def badness(name: str, scores: list[Score]) -> float:

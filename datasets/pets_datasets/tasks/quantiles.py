@@ -10,7 +10,9 @@ from pets_eval.model import Answer, Dataset, PetsEvalError, Release, Schema, Tab
 from pets_eval.registry import task
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 
 @task("quantiles")
@@ -44,6 +46,14 @@ class Quantiles(Task):
         """The columns a technique must see to answer."""
         return list(dict.fromkeys([self.measured(schema), *self.by]))
 
+    def group_codes(self, frame: pd.DataFrame, schema: Schema) -> NDArray[np.int64]:
+        """Number of each row's group; shape (rows,), values below `group_count`."""
+        return tabulate.joint_codes(frame, self.by, schema)
+
+    def group_count(self, schema: Schema) -> int:
+        """How many groups there are, empty ones too; 1 where none are asked for."""
+        return len(tabulate.names(self.by, schema))
+
     def cells(self, schema: Schema) -> pd.MultiIndex:
         """Every asked quantile in every group."""
         name = self.measured(schema)
@@ -67,7 +77,7 @@ class Quantiles(Task):
 
         name = self.measured(schema)
         pieces = [
-            (tabulate.joint_codes(frame, self.by, schema), schema.column(name).numbers(frame[name]))
+            (self.group_codes(frame, schema), schema.column(name).numbers(frame[name]))
             for frame in tabulate.read(table, self.columns_used(schema), schema)
         ]
         group, x = (np.concatenate(part) for part in zip(*pieces)) if pieces else (np.zeros(0, int), np.zeros(0))
@@ -75,7 +85,7 @@ class Quantiles(Task):
         group, x = group[there], x[there]
         order = np.lexsort((x, group))
         group, x = group[order], x[order]
-        cells = len(tabulate.names(self.by, schema))
+        cells = self.group_count(schema)
         found = np.full((cells, len(self.probabilities)), np.nan)
         ends = np.searchsorted(group, np.arange(cells + 1))
         for g in np.flatnonzero(np.diff(ends)):

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Protocol
 
 from pets_eval.model import Schema, Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pets_techniques.dp.noise import Noise
+
+class Certified(Protocol):
+    """A mechanism that knows what it is worth where one unit is replaced by another."""
+
+    @property
+    def replaced(self) -> Mapping[str, float]:
+        """epsilon, and delta where it is not 0."""
+        ...
 
 
 def most_rows(schema: Schema) -> int:
@@ -24,13 +31,15 @@ def bounded(table: Table, columns: list[str], schema: Schema) -> Iterator[pd.Dat
     Which rows of a unit are kept depends on that unit's rows and their order alone, so adding or removing a unit,
     wherever its rows stand, changes no other unit's contribution. Rows without a unit count as rows of one unit.
     """
-    if schema.unit == "record":
+    if schema.unit == "record" or not len(table):
         yield from table.batches(columns)
         return
     import pandas as pd
 
-    units = pd.concat([frame[schema.unit] for frame in table.batches([schema.unit])], ignore_index=True)
-    codes = pd.Series(pd.factorize(units, use_na_sentinel=False)[0])
+    pieces = [frame[schema.unit] for frame in table.batches([schema.unit])]
+    if not pieces:
+        return
+    codes = pd.Series(pd.factorize(pd.concat(pieces, ignore_index=True), use_na_sentinel=False)[0])
     kept = (codes.groupby(codes, sort=False).cumcount() < most_rows(schema)).to_numpy()
     start = 0
     for frame in table.batches(columns):
@@ -38,15 +47,18 @@ def bounded(table: Table, columns: list[str], schema: Schema) -> Iterator[pd.Dat
         start += len(frame)
 
 
-def assumptions(schema: Schema, noise: Noise) -> tuple[str, ...]:
+def assumptions(schema: Schema, noise: Certified) -> tuple[str, ...]:
     """What the guarantee rests on, in words."""
+    loss = f"epsilon {noise.replaced['epsilon']:.6g}"
+    if "delta" in noise.replaced:
+        loss += f" at delta {noise.replaced['delta']:.3g}"
     most = most_rows(schema)
     unit = "one record" if schema.unit == "record" else f"all rows with one value of {schema.unit!r}"
     bound = "" if schema.unit == "record" else f", of which the first {most} are used and the others dropped"
     return (
         f"the unit of privacy is {unit}{bound}",
         "neighbouring tables differ by one unit more or less; where the number of units is public, so that one is "
-        f"replaced by another, the same noise gives epsilon {noise.replaced['epsilon']:.6g}",
+        f"replaced by another, the same noise gives {loss}",
         "categories, bins and bounds (also that on the rows of a unit) are public and were not read from the data",
         "the noise comes from OpenDP's sampler, which draws from the operating system's cryptographic generator",
     )

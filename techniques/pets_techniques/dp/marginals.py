@@ -11,6 +11,7 @@ from pets_eval.model import Answer, Claims, Context, Guarantee, Inputs, Party, R
 from pets_eval.registry import technique
 from pets_techniques.curator import curator, gather
 from pets_techniques.dp.contributions import assumptions, bounded, hazards, most_rows
+from pets_techniques.dp.keys import HELP, KEYS, Threshold, gaussian_keys, laplace_keys
 from pets_techniques.dp.noise import MODULES, Noise, gaussian, laplace
 
 if TYPE_CHECKING:
@@ -56,34 +57,35 @@ class NoisyCounts:
     task: Counting
     schema: Schema
     ctx: Context
-    noise: Noise
+    noise: Noise | Threshold
     guarantee: Guarantee
 
     def run_many(self, inputs: Inputs, n: int) -> Sequence[Release]:
         """*n* independent releases of the counts of *inputs*, gathered at the curator once."""
-        import numpy as np
+        counts, index = self.exact(inputs), self.task.cells(self.schema)
+        releases = []
+        with self.ctx.phase("noise", curator(inputs).name):
+            for _ in range(n):
+                found = self.noise.released(counts)
+                answer = Answer.of(index, found.value, se=found.se, low=found.low, high=found.high)
+                notes = (found.note,) if found.note else ()
+                releases.append(Release("answer", answer, self.guarantee, notes=notes))
+        return releases
 
+    def exact(self, inputs: Inputs) -> NDArray[np.int64]:
+        """The counts of *inputs* before any noise, gathered at the curator: what an audit may replay."""
         holder = curator(inputs)
         columns = self.task.columns_used(self.schema)
         table = gather(inputs, self.ctx, holder, columns)
         with self.ctx.phase("count", holder.name):
-            counts = self.task.count(bounded(table, columns, self.schema), self.schema)
-        index = self.task.cells(self.schema)
-        se, width = np.full(len(counts), self.noise.deviation), self.noise.half_width
-        releases = []
-        with self.ctx.phase("noise", holder.name):
-            for _ in range(n):
-                noisy = self.noise.add(counts).astype(np.float64)
-                answer = Answer.of(index, noisy, se=se, low=noisy - width, high=noisy + width)
-                releases.append(Release("answer", answer, self.guarantee))
-        return releases
+            return self.task.count(bounded(table, columns, self.schema), self.schema)
 
 
 class _Marginals(Technique):
     """What both mechanisms share: they differ in the noise and its norm only."""
 
     @abstractmethod
-    def _noise(self, rows: int, tables: int) -> Noise:
+    def _noise(self, rows: int, tables: int) -> Noise | Threshold:
         """Resolve the noise where a unit adds at most *rows* rows to each of *tables* tables."""
 
     def supports(self, task: Task, schema: Schema, parties: tuple[Party, ...]) -> str | None:
@@ -102,11 +104,11 @@ class _Marginals(Technique):
         rows, tables = most_rows(schema), counting.touched(schema)
         noise = self._noise(rows, tables)
         guarantee = Guarantee(
-            notion="pure-dp" if noise.mechanism == "laplace" else "approx-dp",
+            notion=noise.notion,
             unit=schema.unit,
             adjacency="add-remove",
             parameters=noise.parameters,
-            events=(noise.event(len(counting.cells(schema))),),
+            events=noise.events(len(counting.cells(schema))),
             assumes=(
                 f"{noise.norm.upper()} sensitivity {noise.sensitivity:g}: a unit adds at most {rows} rows, "
                 f"each counted once in each of {tables} tables",
@@ -126,31 +128,43 @@ class LaplaceMarginals(_Marginals):
     """Counts with discrete Laplace noise (OpenDP): pure epsilon-differential privacy in the central model."""
 
     epsilon: float = param(1.0, ge=1e-3, le=100, help="privacy loss of all tables together")
+    keys: str = param("known", choices=KEYS, help=HELP)
+    delta: float = param(
+        1e-6, ge=1e-15, le=1e-2, help="private keys: probability that one unit alone makes a cell show"
+    )
 
     def claims(self) -> Claims:
-        """Pure differential privacy against any reader, with a trusted curator."""
+        """Pure differential privacy against any reader (approximate with private keys), with a trusted curator."""
+        private = f" With probability delta = {self.delta:g} a cell shows that one unit alone makes occur."
         return Claims(
             protects=frozenset({"output-privacy"}),
             trust_model="central",
             adversary="malicious",
             objectives=("disassociability",),
             covers=_COVERS,
-            leaves=_LEAVES,
+            leaves=_LEAVES + (private if self.keys == "private" else ""),
         )
 
-    def _noise(self, rows: int, tables: int) -> Noise:
+    def _noise(self, rows: int, tables: int) -> Noise | Threshold:
+        if self.keys == "private":
+            return laplace_keys(rows, tables, self.epsilon, self.delta)
         return laplace(rows * tables, self.epsilon)
 
 
 @technique("dp-gaussian-marginals", extra="dp", requires=MODULES)
 class GaussianMarginals(_Marginals):
-    """Counts with discrete Gaussian noise (OpenDP): (epsilon, delta)-differential privacy in the central model."""
+    """Counts with discrete Gaussian noise (OpenDP): (epsilon, delta)-differential privacy in the central model.
+
+    With *rho* the budget is one of zero-concentrated differential privacy, which adds up over releases without loss.
+    """
 
     epsilon: float = param(1.0, ge=1e-3, le=100, help="privacy loss of all tables together")
     delta: float = param(1e-6, ge=1e-30, le=1e-2, help="probability of a larger loss; well below 1 / number of people")
+    rho: float | None = param(None, gt=0, le=100, help="zCDP budget to spend instead; epsilon is then told at delta")
+    keys: str = param("known", choices=KEYS, help=HELP)
 
     def claims(self) -> Claims:
-        """Approximate differential privacy against any reader, with a trusted curator."""
+        """Approximate or zero-concentrated differential privacy against any reader, with a trusted curator."""
         return Claims(
             protects=frozenset({"output-privacy"}),
             trust_model="central",
@@ -160,5 +174,7 @@ class GaussianMarginals(_Marginals):
             leaves=f"{_LEAVES} With probability delta = {self.delta:g} the loss may exceed epsilon.",
         )
 
-    def _noise(self, rows: int, tables: int) -> Noise:
-        return gaussian(rows**2 * tables, self.epsilon, self.delta)
+    def _noise(self, rows: int, tables: int) -> Noise | Threshold:
+        if self.keys == "private":
+            return gaussian_keys(rows, tables, self.epsilon, self.delta, rho=self.rho)
+        return gaussian(rows**2 * tables, self.epsilon, self.delta, rho=self.rho)

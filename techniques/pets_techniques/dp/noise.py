@@ -6,6 +6,7 @@ The noise is discrete and added to integers, so that no floating-point least sig
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,20 @@ _SMALL = 10.0  # a discrete Gaussian at least this wide has the standard deviati
 
 # what is imported of the library when noise is resolved; far less than its prelude
 MODULES = ("opendp.accuracy", "opendp.combinators", "opendp.measurements", "opendp.mod")
+
+
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """Released numbers, all of one shape: `se` is their standard error (NaN: not known), [low, high] covers 95 %.
+
+    `note` says what a reader must know beside them.
+    """
+
+    value: NDArray[np.float64]
+    se: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    note: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +57,7 @@ class Noise:
     replaced: Mapping[str, float]
     deviation: float
     half_width: int
+    notion: str
 
     def add(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
         """*values* with independent noise on each; shape as given."""
@@ -49,18 +65,31 @@ class Noise:
 
         return np.asarray(self.measurement(values.ravel().tolist()), dtype=np.int64).reshape(values.shape)
 
-    def event(self, count: int) -> dict[str, Any]:
-        """The native description of one release of *count* numbers."""
+    def released(self, counts: NDArray[np.int64]) -> Figures:
+        """*counts* with noise, and how far to trust them."""
+        import numpy as np
+
+        noisy = self.add(counts).astype(np.float64)
+        se = np.full(noisy.shape, self.deviation)
+        return Figures(noisy, se, noisy - self.half_width, noisy + self.half_width)
+
+    def events(self, count: int) -> tuple[dict[str, Any], ...]:
+        """The native description of one release of *count* numbers, all of it."""
+        return (self.event(count),)
+
+    def event(self, count: int | None = None) -> dict[str, Any]:
+        """The native description of the noise on *count* numbers (None: how many is not known beforehand)."""
         return {
             "mechanism": self.mechanism,
             "scale": self.scale,
             "sensitivity": self.sensitivity,
             "norm": self.norm,
-            "count": count,
+            **({} if count is None else {"count": count}),
             "discrete": True,
         }
 
 
+@functools.lru_cache(maxsize=64)
 def laplace(sensitivity: int, epsilon: float) -> Noise:
     """Discrete Laplace noise with the smallest scale for which the library certifies *epsilon* at L1 *sensitivity*."""
     from opendp.accuracy import discrete_laplacian_scale_to_accuracy
@@ -86,16 +115,21 @@ def laplace(sensitivity: int, epsilon: float) -> Noise:
         replaced={"epsilon": measurement.map(2 * sensitivity)},
         deviation=1 / (math.sqrt(2) * math.sinh(1 / (2 * scale))),
         half_width=math.floor(discrete_laplacian_scale_to_accuracy(scale=scale, alpha=_ALPHA)),
+        notion="pure-dp",
     )
 
 
-def gaussian(squared_sensitivity: int, epsilon: float, delta: float) -> Noise:
+@functools.lru_cache(maxsize=64)
+def gaussian(
+    squared_sensitivity: int, epsilon: float, delta: float, *, rho: float | None = None, signed: bool = False
+) -> Noise:
     """Discrete Gaussian noise with the smallest scale for which the library certifies (*epsilon*, *delta*).
 
-    The L2 sensitivity is the root of *squared_sensitivity*, rounded up; what is measured must be counts (two vectors
-    without negative numbers are at most as far apart as their norms make a right angle).
+    Where *rho* is given it is spent instead, in zero-concentrated differential privacy, and the parameters tell the
+    epsilon that it is worth at *delta*. The L2 sensitivity is the root of *squared_sensitivity*, rounded up. Replacing
+    a unit moves counts by no more than the root of twice that (two vectors without negative numbers are at most as far
+    apart as their norms make a right angle), and *signed* numbers by twice as much as adding one does.
     """
-    from opendp.combinators import make_fix_delta, make_zCDP_to_approxDP
     from opendp.domains import atom_domain, vector_domain
     from opendp.measurements import make_gaussian
     from opendp.metrics import l2_distance
@@ -103,19 +137,21 @@ def gaussian(squared_sensitivity: int, epsilon: float, delta: float) -> Noise:
 
     enable_features("contrib")
     domain, metric = vector_domain(atom_domain(T="i64")), l2_distance(T="f64")
-    sensitivity, replaced = (math.nextafter(math.sqrt(n * squared_sensitivity), math.inf) for n in (1, 2))
+    sensitivity, replaced = (
+        math.nextafter(math.sqrt(times * squared_sensitivity), math.inf) for times in (1, 4 if signed else 2)
+    )
 
-    def certified(scale: float) -> Any:
-        return make_fix_delta(make_zCDP_to_approxDP(make_gaussian(domain, metric, scale=scale)), delta)
+    def make(scale: float) -> Any:
+        return make_gaussian(domain, metric, scale=scale)
 
-    # Where to search, since the library's own search overflows on wide noise: up to the scale that suffices by the
-    # textbook conversion epsilon = rho + 2 sqrt(rho ln(1/delta)), and down to where rho = 300 is too much for anything.
-    log = math.log(1 / delta)
-    enough = 1.001 * sensitivity * (math.sqrt(log + epsilon) + math.sqrt(log)) / (math.sqrt(2) * epsilon)
-    little = max(enough / 1000, sensitivity / math.sqrt(2 * 300))
-    scale = binary_search(lambda s: certified(s).map(sensitivity)[0] <= epsilon, bounds=(little, enough))
-    measurement = make_gaussian(domain, metric, scale=scale)
-    certain, failure = certified(scale).map(sensitivity)
+    def fits(scale: float) -> bool:
+        if rho is not None:
+            return bool(make(scale).map(sensitivity) <= rho)
+        return bool(approximate(make(scale), delta).map(sensitivity)[0] <= epsilon)
+
+    scale = binary_search(fits, bounds=_bounds(sensitivity, epsilon, delta, rho))
+    measurement, certified = make(scale), approximate(make(scale), delta)
+    certain, failure = certified.map(sensitivity)
     return Noise(
         measurement,
         "gaussian",
@@ -123,17 +159,37 @@ def gaussian(squared_sensitivity: int, epsilon: float, delta: float) -> Noise:
         sensitivity,
         scale,
         parameters={"epsilon": certain, "delta": failure, "rho": measurement.map(sensitivity)},
-        replaced={"epsilon": certified(scale).map(replaced)[0], "delta": failure, "rho": measurement.map(replaced)},
+        replaced={"epsilon": certified.map(replaced)[0], "delta": failure, "rho": measurement.map(replaced)},
         deviation=_gaussian_deviation(scale),
         half_width=_gaussian_half_width(scale),
+        notion="approx-dp" if rho is None else "zcdp",
     )
+
+
+def _bounds(sensitivity: float, epsilon: float, delta: float, rho: float | None) -> tuple[float, float]:
+    """Where to search for a scale, since the library's own search overflows on wide noise."""
+    if rho is not None:
+        near = sensitivity / math.sqrt(2 * rho)
+        return near / 1.01, near * 1.01
+    # Up to the scale that suffices by the textbook conversion epsilon = rho + 2 sqrt(rho ln(1/delta)), and down to
+    # where rho = 300 is too much for anything.
+    log = math.log(1 / delta)
+    enough = 1.001 * sensitivity * (math.sqrt(log + epsilon) + math.sqrt(log)) / (math.sqrt(2) * epsilon)
+    return max(enough / 1000, sensitivity / math.sqrt(2 * 300)), enough
+
+
+def approximate(measurement: Any, delta: float) -> Any:
+    """What a zCDP *measurement* is worth at *delta*, by the library's conversion."""
+    from opendp.combinators import make_fix_delta, make_zCDP_to_approxDP
+
+    return make_fix_delta(make_zCDP_to_approxDP(measurement), delta)
 
 
 def _gaussian_half_width(scale: float) -> int:
     from opendp.accuracy import discrete_gaussian_scale_to_accuracy
 
     if scale < _WIDE:
-        return int(discrete_gaussian_scale_to_accuracy(scale=scale, alpha=_ALPHA))
+        return int(discrete_gaussian_scale_to_accuracy(scale=scale, alpha=_ALPHA)) - 1  # noise that reaches it is rare
     return math.ceil(NormalDist().inv_cdf(1 - _ALPHA / 2) * scale)
 
 

@@ -23,10 +23,11 @@ def inputs_of(data):
     return Inputs(data.parties, data.parts, data.schema, data.layout)
 
 
+@pytest.mark.parametrize("noise", ["laplace", "gaussian"])
 @pytest.mark.parametrize("share", [0.2, 0.5])
-def test_counts_and_sums_are_centred_at_the_truth_and_as_wide_as_stated(share, context):
+def test_counts_and_sums_are_centred_at_the_truth_and_as_wide_as_stated(share, noise, context):
     data = toy()
-    mechanism = GroupMeans(epsilon=2.0, count_share=share).prepare(TASK, data.schema, context)
+    mechanism = GroupMeans(epsilon=2.0, count_share=share, noise=noise).prepare(TASK, data.schema, context)
     releases = mechanism.run_many(inputs_of(data), 400)
     truth = TASK.compute(data).table["value"].unstack("statistic")
     tables = [r.value.table for r in releases]
@@ -67,6 +68,17 @@ def test_the_budget_is_split_as_asked(context):
     assert per_count + per_sum == pytest.approx(mechanism.guarantee.parameters["epsilon"])
     assert per_count == pytest.approx(0.2, rel=1e-3)
     assert event["count"] == 2 * 2 * 2 and event["discrete"]
+
+
+def test_gaussian_noise_spends_rho_on_counts_and_sums_as_asked(context):
+    mechanism = GroupMeans(count_share=0.2, noise="gaussian", delta=1e-7).prepare(TASK, toy().schema, context)
+    (event,), stated = mechanism.guarantee.events, mechanism.guarantee.parameters
+    per_count, per_sum = (2 * step**2 / (2 * event["scale"] ** 2) for step in (mechanism.count_step, 65_536))
+    assert per_count + per_sum == pytest.approx(stated["rho"])
+    assert per_count / stated["rho"] == pytest.approx(0.2, rel=1e-3)
+    assert mechanism.guarantee.notion == "approx-dp" and stated["delta"] == 1e-7 and stated["epsilon"] <= 1.0
+    # sums have signs: replacing a person moves the vector twice as far, which costs four times the rho
+    assert mechanism.noise.replaced["rho"] == pytest.approx(4 * stated["rho"])
 
 
 def test_one_person_moves_the_vector_by_no_more_than_the_stated_sensitivity(context):

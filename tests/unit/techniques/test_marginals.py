@@ -14,7 +14,8 @@ from pets_datasets.tasks.group_means import GroupMeans as GroupMeansTask
 from pets_datasets.tasks.marginals import Marginals
 from pets_datasets.tasks.quantiles import Quantiles
 from pets_eval.checks import toy
-from pets_eval.model import Column, Inputs, Party, Schema, Table
+from pets_eval.model import Column, Inputs, Party, PetsEvalError, Schema, Table
+from pets_eval.registry import make_technique
 from pets_techniques.dp.contributions import bounded
 from pets_techniques.dp.group_means import GroupMeans
 from pets_techniques.dp.marginals import GaussianMarginals, LaplaceMarginals
@@ -153,3 +154,59 @@ def test_resolving_exchanges_nothing(context):
     mechanism = GaussianMarginals().prepare(TASK, toy().schema, context)
     assert mechanism.guarantee.parameters["epsilon"] <= 1
     assert context.messages == []
+
+
+def test_a_budget_in_zcdp_is_spent_as_it_is(context):
+    data = toy()
+    guarantee = GaussianMarginals(rho=0.125, delta=1e-9).prepare(TASK, data.schema, context).guarantee
+    (event,) = guarantee.events
+    assert guarantee.notion == "zcdp" and guarantee.parameters["rho"] == pytest.approx(0.125)
+    assert guarantee.parameters["rho"] <= 0.125
+    assert event["sensitivity"] ** 2 / (2 * event["scale"] ** 2) == pytest.approx(0.125)
+    accounting = pytest.importorskip("dp_accounting")
+    exact = accounting.get_epsilon_gaussian(event["scale"] / event["sensitivity"], 1e-9)
+    assert exact <= guarantee.parameters["epsilon"] <= 1.2 * exact and guarantee.parameters["delta"] == 1e-9
+
+
+RELEASES = [
+    ("dp-laplace-marginals", {}),
+    ("dp-laplace-marginals", {"keys": "private"}),
+    ("dp-gaussian-marginals", {}),
+    ("dp-gaussian-marginals", {"keys": "private"}),
+    ("dp-group-means", {}),
+    ("dp-group-means", {"noise": "gaussian", "keys": "private"}),
+    ("dp-quantiles", {}),
+    ("dp-quantiles", {"accounting": "zcdp"}),
+    ("dp-contingency-mst", {}),
+    ("dp-contingency-aim", {}),
+]
+NAMES = sorted({name for name, _ in RELEASES})
+IDS = [" ".join([name, *params.values()]) for name, params in RELEASES]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("key, values", [("epsilon", [0, -1, math.nan, 1e9, math.inf]), ("delta", [1, 1.5, 0, -1e-6])])
+def test_senseless_budgets_get_one_sentence(name, key, values):
+    for value in values:
+        with pytest.raises(PetsEvalError, match=f"parameter '{key}' must be") as error:
+            make_technique(name, {key: value}, where="here")
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "params"), RELEASES, ids=IDS)
+@pytest.mark.parametrize("unit", ["record", "person"])
+@pytest.mark.parametrize("table", ["no rows", "one row", "nulls"])
+def test_tables_with_hardly_anything_in_them_are_released_like_any_other(name, params, unit, table, context):
+    data = toy(unit=unit)
+    frame = data.train.frame()
+    if table == "nulls":
+        frame["income"] = np.nan
+    else:
+        frame = frame.iloc[: 0 if table == "no rows" else 1]
+    inputs = replace(inputs_of(data), holdings={"agency": replace(data.train, data=frame)})
+    technique = make_technique(name, params)
+    tasks = (TASK, GroupMeansTask(by=("sex",), of=("income",)), Quantiles(column="income", by=("sex",)))
+    task = next(t for t in tasks if technique.supports(t, data.schema, data.parties) is None)
+    release = technique.run(task, inputs, context)
+    assert np.isfinite(task.answer(release, data.schema, None).values).all() or release.kind == "microdata"
+    assert release.guarantee.parameters["epsilon"] <= 1.0

@@ -43,7 +43,7 @@ def test_the_noise_follows_the_claimed_distribution(noise):
     assert noise.deviation == pytest.approx(exact, rel=1e-6)
     inside = mass(noise, support.astype(float))[np.abs(support) <= noise.half_width].sum()
     assert inside >= 0.95
-    narrower = mass(noise, support.astype(float))[np.abs(support) <= noise.half_width - 2].sum()
+    narrower = mass(noise, support.astype(float))[np.abs(support) <= noise.half_width - 1].sum()
     assert narrower < 0.95, "the interval is wider than it need be"
 
 

@@ -80,6 +80,8 @@ def param(
     meta = {_META: Param(help=help, ge=ge, gt=gt, le=le, lt=lt, choices=tuple(choices), path=path)}
     if default is dataclasses.MISSING:
         return dataclasses.field(metadata=meta)
+    if isinstance(default, Mapping):  # each plug-in gets its own
+        return dataclasses.field(default_factory=lambda: dict(default), metadata=meta)
     return dataclasses.field(default=default, metadata=meta)
 
 
@@ -103,7 +105,8 @@ def describe(cls: type) -> list[Described]:
     for f in dataclasses.fields(cls):
         p = f.metadata.get(_META, Param())
         required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-        default = None if required else f.default
+        given = f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
+        default = None if required else given
         rows.append(Described(f.name, _type_name(hints[f.name]), default, required, p.range(), p.help, p.path))
     return rows
 

@@ -157,9 +157,11 @@ def _plain_default(value: Any) -> Any:
 def _short(value: Any) -> str:
     """A value in few letters, but never two values in the same ones.
 
-    >>> _short(1e-6), _short(10.0), _short(1.0000001)
-    ('1e-06', '10', '1.0000001')
+    >>> _short(1e-6), _short(10.0), _short(1.0000001), _short({"epsilon": 1.0, "bins": 5})
+    ('1e-06', '10', '1.0000001', 'epsilon=1, bins=5')
     """
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={_short(v)}" for key, v in value.items())
     if isinstance(value, float):
         brief = f"{value:g}"
         return brief if float(brief) == value else repr(value)

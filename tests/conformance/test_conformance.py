@@ -4,7 +4,7 @@ from pets_eval.checks import parametrize_with_checks
 from pets_eval.registry import KINDS, entries
 
 # downloaded, or made by the user
-NOT_HERE = {"acs-pums", "nist-excerpts", "adult", "heart-disease", "file", "external-release"}
+NOT_HERE = {"acs-pums", "nist-excerpts", "adult", "heart-disease", "file", "external", "external-release"}
 
 
 @parametrize_with_checks(

@@ -1,0 +1,1 @@
+"""Techniques that run in another environment: another interpreter, its own libraries, files in and files out."""

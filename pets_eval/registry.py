@@ -87,6 +87,7 @@ def metric(
     cannot_show: str = "",
     effort: Effort = "stored",
     extra: str = "",
+    uses: Iterable[str] = (),
 ) -> Callable[[F], F]:
     """Make a plain function a metric, named after the function (`total_variation` -> "total-variation").
 
@@ -111,6 +112,7 @@ def metric(
             cannot_show=cannot_show,
             effort=effort,
             extra=extra,
+            uses=tuple(uses),
         )
         return fn
 

@@ -41,7 +41,7 @@ def lacks(entry: Entry) -> str:
     if own is None or not own.extra:
         return ""
     if own.requires:
-        there = all(importlib.util.find_spec(package) is not None for package in own.requires)
+        there = all(importlib.util.find_spec(name.partition(".")[0]) is not None for name in own.requires)
     else:
         there = _has_extra(entry.distribution, own.extra)
     return "" if there else f"{entry.distribution}[{own.extra}]"

@@ -54,7 +54,8 @@ class MetricSpec:
     anchors `raw` and `null` must come out as the metric's best and worst (or, for privacy, worst and best) end;
     `headline`: the statistics that stand in the tables of a page, the others being details (none named: all stand
     there); `cannot_show`: what a reader must not conclude from a good figure; `effort`: "stored" works on kept
-    releases, "rerun" and "train" run the technique again as probe cells.
+    releases, "rerun" and "train" run the technique again as probe cells; `uses`: heavy modules that it imports when
+    called, for the runner to import beforehand.
     """
 
     name: str
@@ -71,6 +72,7 @@ class MetricSpec:
     cannot_show: str = ""
     effort: Effort = "stored"
     extra: str = ""
+    uses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pets_eval.model.data import Task
 from pets_eval.model.params import canonical
 from pets_eval.model.record import Planned, RunRecord, Spec
 from pets_eval.model.study import Study
-from pets_eval.registry import entry, load, make_task
+from pets_eval.registry import entry, load, make_task, metric_spec
 from pets_eval.run.identity import identity
 from pets_eval.run.job import Job
 
@@ -75,14 +75,20 @@ def unscored(record: RunRecord, wanted: Mapping[str, str]) -> list[str]:
 
 def preloads(techniques: Iterable[str], tasks: Iterable[str], metrics: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """What the fork server of each family imports before it forks."""
-    common = {entry("metrics", n).module for n in metrics}
+    common: set[str] = set()
+    for name in metrics:
+        common |= {entry("metrics", name).module, *(m for m in metric_spec(name).uses if _installed(m))}
     for name in tasks:
         plugin = load("tasks", name)
         common |= {entry("tasks", name).module, *plugin.uses}
         if plugin.wants_records:  # attacks and fidelity learn models of records
-            common.update(m for m in _RECORD_MODULES if importlib.util.find_spec(m.partition(".")[0]))
+            common.update(m for m in _RECORD_MODULES if _installed(m))
     families: dict[str, set[str]] = {}
     for name in techniques:
         found = entry("techniques", name)
         families.setdefault(found.family, set()).update({found.module, *load("techniques", name).requires})
     return {family: (*_BASE_MODULES, *sorted(common), *sorted(own)) for family, own in families.items()}
+
+
+def _installed(module: str) -> bool:
+    return importlib.util.find_spec(module.partition(".")[0]) is not None

@@ -87,7 +87,7 @@ MODELS = {
 RERUN = {"averaging-gain", "shadow-membership-advantage", "shadow-model-advantage"}
 # Facts of the data alone, whatever was released.
 CONTROLS = {"control-fit", "control-overlap"}
-CLAIMS = {"claimed-delta", "claimed-epsilon", "noise-fit"}
+CLAIMS = {"claimed-delta", "claimed-epsilon", "implied-risk", "recomputed-epsilon", "noise-fit"}
 COSTS = {"bytes-sent", "cpu-time", "peak-memory", "wall-time"}
 GROUPS = [FIDELITY, SPREAD, ATTACKS, FACTS, ERRORS, AGREEMENT, PREDICTION, DESCRIBED, EQUITY, AGGREGATES, MODELS]
 GROUPS += [RERUN, CONTROLS, CLAIMS, COSTS]

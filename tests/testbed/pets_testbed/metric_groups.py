@@ -84,7 +84,7 @@ MODELS = {
     "model-membership-advantage",
     "model-membership-test",
 }
-RERUN = {"averaging-gain", "shadow-membership-advantage", "shadow-model-advantage"}
+RERUN = {"audited-epsilon", "averaging-gain", "timing-channel", "shadow-membership-advantage", "shadow-model-advantage"}
 # Facts of the data alone, whatever was released.
 CONTROLS = {"control-fit", "control-overlap"}
 CLAIMS = {"claimed-delta", "claimed-epsilon", "implied-risk", "recomputed-epsilon", "noise-fit"}

@@ -1,12 +1,10 @@
 """An attack on the guarantees: can releases from neighbouring tables be told apart better than epsilon allows?
 
-Clopper and Pearson's pair test: an event is chosen on one half of the releases and its probabilities are bounded on the
-other half. A sound mechanism is accused with probability `FALSE_ALARM` at most per test, whatever event was chosen, as
-only one is tried on the second half. Twins that are broken on purpose show that the attack is strong enough to count.
+By the pair test of `pets_metrics.privacy.audit`, which chooses an event on some of the releases and bounds its
+probabilities on the others. A sound mechanism is accused with probability `FALSE_ALARM` at most per test. Twins that
+are broken on purpose show that the attack is strong enough to count.
 """
 
-import itertools
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +17,8 @@ pytest.importorskip("opendp")
 from pets_datasets.tasks.group_means import GroupMeans as GroupMeansTask
 from pets_datasets.tasks.marginals import Marginals
 from pets_eval.model import Column, Inputs, Party, Schema, Table
+from pets_metrics.privacy.audit.claim import Claim
+from pets_metrics.privacy.audit.pair import pair_test
 from pets_techniques.dp import contributions, group_means, marginals
 from pets_techniques.dp.group_means import GroupMeans
 from pets_techniques.dp.marginals import GaussianMarginals, LaplaceMarginals
@@ -70,23 +70,7 @@ def releases(mechanism, frame, schema):
 
 def least_epsilon(first, second, delta):
     """A lower bound on epsilon from releases of two neighbouring tables, shapes (n, numbers)."""
-    half = len(first) // 2
-    learn, judge = (first[:half], second[:half]), (first[half:], second[half:])
-    shift = learn[1].mean(axis=0) - learn[0].mean(axis=0)
-    weight = shift / learn[0].var(axis=0)
-    scores = [x @ weight for x in learn]
-    cuts = np.quantile(np.concatenate(scores), np.linspace(0.02, 0.98, 97))
-    events = list(itertools.product(cuts, (False, True), (False, True)))
-    best = max(events, key=lambda e: bound(*scores, *e, delta, FALSE_ALARM))
-    return bound(*(x @ weight for x in judge), *best, delta, FALSE_ALARM)
-
-
-def bound(first, second, cut, below, swapped, delta, alpha):
-    p, q = (first, second) if swapped else (second, first)
-    hits = [int(((x < cut) if below else (x >= cut)).sum()) for x in (p, q)]
-    low = stats.beta.ppf(alpha / 2, hits[0], len(p) - hits[0] + 1) if hits[0] else 0.0
-    high = stats.beta.ppf(1 - alpha / 2, hits[1] + 1, len(q) - hits[1]) if hits[1] < len(q) else 1.0
-    return math.log((low - delta) / high) if low > delta else -math.inf
+    return pair_test(first, second, Claim(1.0, delta), level=1 - FALSE_ALARM).epsilon
 
 
 def attacked(mechanism, pair, schema):

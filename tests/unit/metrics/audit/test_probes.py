@@ -1,0 +1,203 @@
+"""Each probe against a planted flaw and its sound twin. Sound ones are judged at an error of 1e-7."""
+
+import time
+
+import numpy as np
+import pytest
+
+from pets_eval.model import Column, Schema
+from pets_metrics.privacy.audit.claim import Claim
+from pets_metrics.privacy.audit.neighbours import of_bounds, of_schema
+from pets_metrics.privacy.audit.probes import (
+    canary,
+    clocked,
+    error_channel,
+    last_bits,
+    lowest_bit,
+    reused_noise,
+    same_output,
+    timing_channel,
+)
+from pets_metrics.privacy.audit.target import of_callable
+
+CLAIM = Claim(1.0)
+SURE = 1 - 1e-7
+SCHEMA = Schema(
+    {
+        "who": Column("id"),
+        "town": Column("categorical", domain=("North", "East", "Rare")),
+        "pay": Column("real", bounds=(0, 100), nullable=True),
+    },
+    unit="who",
+    max_rows_per_unit=2,
+)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(4)
+
+
+def pair(words, pairs=None):
+    return next(p for p in pairs or of_bounds(0, 1) if words in p.name)
+
+
+def caught(check, flawed, sound, where, **more):
+    """That the flaw is found at an error of 1e-7, and its sound twin not."""
+    bad, good = (check(f, where, CLAIM, level=SURE, **more) for f in (flawed, sound))
+    assert bad.violated and bad.p_value <= 1e-7 and bad.neighbours == where.name
+    assert not good.violated
+    return bad, good
+
+
+# -- canaries ----------------------------------------------------------------------------------------------------------
+
+
+def test_outliers_and_bounds_from_the_data(rng):
+    def of_data(x):
+        low, high = x.min(), x.max()
+        return float(np.clip(x, low, high).sum() + rng.laplace(0, max(high - low, 1e-9)))
+
+    def of_public_bounds(x):
+        return float(np.clip(x, 0, 1).sum() + rng.laplace(0, 1.2))
+
+    caught(canary, of_data, of_public_bounds, pair("highest value beside the lowest"))
+    caught(canary, of_data, of_public_bounds, pair("far beyond"))
+
+
+def test_missing_values(rng):
+    caught(
+        canary,
+        lambda x: float(x.sum() + rng.laplace()),
+        lambda x: float(np.nansum(np.clip(x, 0, 1)) + rng.laplace(0, 1.2)),
+        pair("missing"),
+    )
+
+
+def test_rare_keys_and_categories_outside_the_domain(rng):
+    def of_data(frame):
+        return {str(k): n + rng.laplace(0, 1.2) for k, n in frame["town"].value_counts().items() if n}
+
+    def of_domain(frame):
+        return {k: float((frame["town"] == k).sum() + rng.laplace(0, 1.2)) for k in ("North", "East", "Rare")}
+
+    pairs = of_schema(Schema({n: c for n, c in SCHEMA.columns.items() if n != "pay"}))
+    for words in ("rare key", "outside the domain"):
+        caught(canary, of_data, of_domain, pair(words, pairs))
+
+
+def test_many_rows_of_one_person(rng):
+    def all_rows(frame):
+        return float(len(frame) + rng.laplace(0, 2.4))
+
+    def bounded(frame):
+        return float(len(frame.groupby("who").head(2)) + rng.laplace(0, 2.4))
+
+    caught(canary, all_rows, bounded, pair("20 rows", of_schema(SCHEMA)))
+
+
+def test_an_error_is_a_canary_s_outcome(rng):
+    def refuses(x):
+        if np.isnan(x).any():
+            raise ValueError
+        return float(np.clip(x, 0, 1).sum() + rng.laplace(0, 1.2))
+
+    def ignores(x):
+        return float(np.clip(x[~np.isnan(x)], 0, 1).sum() + rng.laplace(0, 1.2))
+
+    for check in (canary, error_channel):
+        caught(check, refuses, ignores, pair("missing"))
+
+
+# -- last bits ---------------------------------------------------------------------------------------------------------
+
+
+def test_lowest_bits_by_hand():
+    values = np.array([1.0, 2.0, 6.0, 0.75, 1 + 2.0**-52, -3.0, 0.0, np.nan])
+    np.testing.assert_array_equal(lowest_bit(values), [0, 1, 1, -2, -52, 0, 1024, np.nan])
+    assert lowest_bit(np.array([np.inf, 5e-324])).tolist() == [1024, -1074]
+
+
+def test_floating_point_noise_shows_its_grid(rng):
+    def textbook(x):
+        return float(len(x) + rng.laplace(0, 1.2))
+
+    def discrete(x):
+        p = 1 - np.exp(-1 / 1.2)
+        return float(len(x) + rng.geometric(p) - rng.geometric(p))
+
+    def snapped(x):  # Mironov's remedy in its simplest form: noise and result on one coarse grid
+        return round((len(x) + rng.laplace(0, 1.2)) * 16) / 16
+
+    bad, _ = caught(last_bits, textbook, discrete, pair("against none"))
+    assert bad.epsilon > 2 and "floating-point" in bad.note
+    assert not last_bits(snapped, pair("against none"), CLAIM, level=SURE).violated
+
+
+# -- the same again ----------------------------------------------------------------------------------------------------
+
+
+def test_no_noise_or_the_same_each_time(rng):
+    where = pair("against none")
+    caught(same_output, lambda x: float(len(x)), lambda x: 7.0, where, runs=200)
+    caught(
+        same_output,
+        lambda x: len(x) + np.random.default_rng(42).laplace(),
+        lambda x: len(x) + rng.laplace(0, 1.2),
+        where,
+        runs=200,
+    )
+
+
+def test_reused_noise(rng):
+    pool = rng.laplace(size=8)
+
+    def same_batch(x, size):
+        return len(x) + pool[:size]
+
+    class Cycle:
+        """Noise that goes round: each input meets the same eight draws."""
+
+        place = -1
+
+        def __call__(self, x):
+            self.place = (self.place + 1) % 8
+            return len(x) + pool[self.place]
+
+    for flawed in (same_batch, Cycle()):
+        bad, good = caught(reused_noise, flawed, lambda x: len(x) + rng.laplace(), pair("against none"))
+        assert np.isnan(bad.epsilon) and good.p_value > 1e-7
+
+
+def test_noise_that_goes_together_without_repeating(rng):
+    shared = {}
+
+    class Shared:
+        """The i-th run on either input has a common part."""
+
+        calls = {0: 0, 1: 0}
+
+        def __call__(self, x):
+            i = self.calls[len(x)]
+            self.calls[len(x)] += 1
+            return len(x) + shared.setdefault(i, rng.laplace()) + 0.1 * rng.laplace()
+
+    assert "up and down together" in reused_noise(Shared(), pair("against none"), CLAIM, level=SURE).note
+
+
+# -- time --------------------------------------------------------------------------------------------------------------
+
+
+def test_time_tells(rng):
+    def hurries(x):
+        if len(x):
+            time.sleep(0.004)
+        return rng.laplace()
+
+    def steady(x):
+        time.sleep(0.0005)
+        return rng.laplace()
+
+    bad, _ = caught(timing_channel, hurries, steady, pair("against none"), runs=160, rng=rng)
+    assert "area under the curve" in bad.note and float(bad.note.split()[4]) > 0.9
+    assert len(clocked(of_callable(steady), pair("against none"), 3, rng)[0]) == 3

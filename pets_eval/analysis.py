@@ -161,7 +161,7 @@ class Run:
                     f"the run has no figure of {axis} to draw; run or score it with a metric of {axis} "
                     f"(see: pets-eval list metrics), or name a metric of another kind as x or y"
                 )
-        return tradeoffs(card.figures, card.techniques, Plots(**chosen))
+        return tradeoffs(card.figures, card.techniques, Plots(privacy=chosen["privacy"], utility=chosen["utility"]))
 
     @cached_property
     def _card(self) -> Scorecard:

@@ -10,6 +10,7 @@ The rules, in one place:
 - What misses a limit only because it is uncertain, and cannot be told from an anchor that never looks at the data, is
   not evaluated where the check says so (`beyond`).
 - A claim that satisfies a criterion is "claim-only", never a pass; "attested" if a person vouches for it.
+- What only a person can say is "waiting" until one does.
 - An attestation never overrides what the record shows: a missed check counts, attested or not.
 """
 
@@ -54,7 +55,8 @@ class Evaluation:
         reason = self._inapplicable()
         if reason:
             return self._made("not-applicable", reason)
-        rows = self._report() if self.criterion.check.report is not None else self._checks()
+        check = self.criterion.check
+        rows = [] if check is None else self._checks(check.all_) if check.report is None else self._report(check.report)
         if self.criterion.evidence == "attested":
             missed = [r for r in rows if r.verdict in ("fail", "flag")]
             return self._summary(missed) if missed else self._attested()
@@ -84,9 +86,9 @@ class Evaluation:
 
     # -- comparisons ------------------------------------------------------------------------------
 
-    def _checks(self) -> list[VerdictRow]:
+    def _checks(self, checks: Sequence[Check] | None) -> list[VerdictRow]:
         rows = []
-        for check in self.criterion.check.all_ or ():
+        for check in checks or ():
             if check.metric in FACTS:
                 rows.append(self._fact(check))
             else:
@@ -167,8 +169,7 @@ class Evaluation:
 
     # -- figures that are shown without a limit ---------------------------------------------------
 
-    def _report(self) -> list[VerdictRow]:
-        names = self.criterion.check.report or []
+    def _report(self, names: Sequence[str]) -> list[VerdictRow]:
         facts = {n: FACTS[n].find(self.subject) for n in names if n in FACTS}
         metrics = [n for n in names if n not in FACTS]
         rows = [_reported(fact, self._shown()) for fact in facts.values()]
@@ -214,7 +215,7 @@ class Evaluation:
     def _attested(self) -> Verdict:
         if word := self._word():
             return self._made("attested", word)
-        return self._made("not-evaluated", "nobody attested this; add it under 'attestations' in the study")
+        return self._made("waiting", "nobody has attested this; add it under 'attestations' in the study")
 
     def _summary(self, rows: list[VerdictRow]) -> Verdict:
         if not rows:
@@ -233,7 +234,7 @@ class Evaluation:
 
     def _never_played(self) -> bool:
         """Whether every metric of the criterion lacked, wherever there is a release, the evidence that it reads."""
-        figures = [f for n in self.criterion.check.names() for p in self.subject.places() for f in self._figures(n, p)]
+        figures = [f for n in self.criterion.names() for p in self.subject.places() for f in self._figures(n, p)]
         return bool(figures) and all(f.lacks for f in figures)
 
     def _made(self, name: VerdictName, reason: str, rows: Sequence[VerdictRow] = ()) -> Verdict:
@@ -277,6 +278,8 @@ def _decisive(figure: Figure, check: Check) -> tuple[list[float], str]:
     ends = [low if above != check.proven else high] if check.op != "==" else [low, high]
     if low == high:
         return ends, brief(value)
+    if ends == [value] and math.isinf(high):
+        return ends, f"{brief(value)} (a {figure.level:.0%} lower bound)"
     told, from_, to = together(value, low, high)
     which = "favourable" if check.proven else "unfavourable"
     return ends, f"{told} ({figure.level:.0%} interval {from_} to {to}; its {which} end decides)"

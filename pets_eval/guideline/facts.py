@@ -200,6 +200,15 @@ def trust_model(subject: Subject) -> Fact:
     return Fact(", ".join(stated), f"trust model: {', '.join(stated)}") if stated else Fact(None, "none is stated")
 
 
+@_fact("sharing-model", str)
+def sharing_model(subject: Subject) -> Fact:
+    """How results are shared, as the study says."""
+    stated = subject.manifest.study.sharing_model
+    return (
+        Fact(stated, f"how results are shared: {stated}") if stated else Fact(None, "the study states no sharing-model")
+    )
+
+
 @_fact("privacy-unit", str)
 def privacy_unit(subject: Subject) -> Fact:
     """Whom the formal guarantee protects: who the dataset says one unit of privacy is, else as stated."""
@@ -220,6 +229,17 @@ def privacy_unit(subject: Subject) -> Fact:
 @_fact("delta-times-n", float)
 def delta_times_n(subject: Subject) -> Fact:
     """The largest claimed delta times the number of protected rows: how many people it may fail to protect at all."""
+    return _largest_delta(subject, 1, "the number of rows")
+
+
+@_fact("delta-times-n-squared", float)
+def delta_times_n_squared(subject: Subject) -> Fact:
+    """The largest claimed delta times the square of the number of protected rows; at most 1 is the cautious choice."""
+    return _largest_delta(subject, 2, "the square of the number of rows")
+
+
+def _largest_delta(subject: Subject, power: int, named: str) -> Fact:
+    """The largest claimed delta, times the number of rows to that power."""
     worst, where = -math.inf, ""
     for record, guarantee in subject.guarantees:
         facts = subject.dataset(record)
@@ -227,11 +247,31 @@ def delta_times_n(subject: Subject) -> Fact:
         delta = guarantee.parameters.get("delta", 0.0 if pure else None)
         if delta is None or facts is None or not facts.train_rows:
             return Fact(None, "a guarantee states no delta, or the number of rows is not known")
-        if delta * facts.train_rows > worst:
-            worst, where = delta * facts.train_rows, record.spec.dataset
+        if delta * facts.train_rows**power > worst:
+            worst, where = delta * facts.train_rows**power, record.spec.dataset
     if math.isinf(worst):
         return Fact(None, "no release came with a formal guarantee")
-    return Fact(worst, f"delta times the number of rows is {worst:.3g} on {where}")
+    return Fact(worst, f"delta times {named} is {worst:.3g} on {where}")
+
+
+@_fact("adjacency", str)
+def adjacency(subject: Subject) -> Fact:
+    """Which data sets the guarantee takes for neighbours: add-remove (unbounded), replace (bounded) or another."""
+    stated = sorted({g.adjacency for _, g in subject.guarantees})
+    if not stated:
+        return Fact(None, "no release came with a formal guarantee")
+    return Fact(", ".join(stated), f"neighbouring data sets differ by: {', '.join(stated)}")
+
+
+@_fact("mechanism-described", bool)
+def mechanism_described(subject: Subject) -> Fact:
+    """Whether every guarantee describes its mechanisms, so that its privacy loss can be worked out again from them."""
+    if not subject.guarantees:
+        return Fact(None, "no release came with a formal guarantee")
+    names = sorted({str(e.get("mechanism", "unnamed")) for _, g in subject.guarantees for e in g.events})
+    if all(g.events for _, g in subject.guarantees):
+        return Fact(True, f"described by its own parameters: {', '.join(names)}")
+    return Fact(False, "a guarantee states epsilon and delta, and not which mechanism they come from")
 
 
 @_fact("data-dependent-bounds", bool)

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from pets_eval import registry
 from pets_eval.guideline.facts import FACTS
-from pets_eval.guideline.model import Check, Guideline
+from pets_eval.guideline.model import Check, Guideline, Plots
 from pets_eval.model.errors import PetsEvalError
 from pets_eval.model.params import near
 from pets_eval.run.yamltext import KeyPath, parse_yaml
@@ -84,19 +84,31 @@ def _problems(guideline: Guideline) -> Iterable[tuple[KeyPath, str]]:
         seen.add(criterion.id)
         about = f"criterion {criterion.id}: "
         here: KeyPath = ("criteria", i, "check")
-        for j, name in enumerate(criterion.check.report or ()):
+        checks = criterion.check
+        for j, name in enumerate((checks.report if checks else None) or ()):
             if name not in known:
                 yield (*here, "report", j), about + _unknown("metric or fact", name, known)
-        for j, check in enumerate(criterion.check.all_ or ()):
+        for j, check in enumerate((checks.all_ if checks else None) or ()):
             for key, used in (("metric", check.metric), ("value-of", check.value_of)):
                 if used is not None and used not in known:
                     yield (*here, "all", j, key), about + _unknown("metric or fact", used, known)
             if problem := _type_problem(check):
                 yield (*here, "all", j), about + problem
-    for axis in ("privacy", "utility") if guideline.plots else ():
-        for j, name in enumerate(getattr(guideline.plots, axis)):
-            if name not in metrics:
-                yield ("plots", axis, j), _unknown("metric", name, metrics)
+    for loc, name in _plotted(guideline.plots):
+        if name not in metrics:
+            yield loc, _unknown("metric", name, metrics)
+
+
+def _plotted(plots: Plots | None) -> Iterable[tuple[KeyPath, str]]:
+    """Every metric that is to be drawn, and where it is named."""
+    if plots is None:
+        return
+    for axis in ("privacy", "utility"):
+        yield from ((("plots", axis, j), name) for j, name in enumerate(getattr(plots, axis)))
+    if plots.curve is not None:
+        yield ("plots", "curve", "against"), plots.curve.against
+        yield from ((("plots", "curve", "error", j), e.metric) for j, e in enumerate(plots.curve.error))
+        yield from ((("plots", "curve", "advantage", j), t.metric) for j, t in enumerate(plots.curve.advantage))
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:

@@ -13,13 +13,16 @@ Family = Literal[
 ]
 Basis = Literal["measured", "claimed", "attested"]
 Op = Literal["==", "<=", "<", ">=", ">"]
-VerdictName = Literal["pass", "fail", "flag", "claim-only", "attested", "reported", "not-evaluated", "not-applicable"]
+VerdictName = Literal[
+    "pass", "fail", "flag", "claim-only", "attested", "reported", "waiting", "not-evaluated", "not-applicable"
+]
 
 # Worst first: where several tasks speak to one criterion, the first of these decides.
 SEVERITY: tuple[VerdictName, ...] = (
     "fail",
     "flag",
     "not-evaluated",
+    "waiting",
     "claim-only",
     "attested",
     "reported",
@@ -91,15 +94,61 @@ class Criterion(Strict):
 
     `families` names who is asked: "all"; "all-output" for techniques that claim output privacy; "all-dp" for those
     whose releases came with a guarantee of differential privacy; or families by their prefix.
+
+    What is measured or claimed needs a `check`. What a person attests may do without: then there is nothing in a run
+    that could speak against it.
     """
 
-    id: str = Field(pattern=r"^[A-Z]{2,3}-\d{2}$")
+    id: str = Field(pattern=r"^[A-Z]{2,3}-\d{2}[a-z]?$")
     text: str = Field(min_length=1)
     families: list[Family] = Field(min_length=1)
     evidence: Basis
     when: When | None = None
-    check: Checks
+    check: Checks | None = None
     sources: list[str] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _decidable(self) -> Criterion:
+        if self.check is None and self.evidence != "attested":
+            raise ValueError(f"criterion {self.id} needs a 'check', since its evidence is {self.evidence}")
+        return self
+
+    def names(self) -> list[str]:
+        """Every metric and fact that is looked at."""
+        return self.check.names() if self.check else []
+
+
+class Trace(Strict):
+    """A figure of an attacker's success that a curve shows, under a *name* for readers.
+
+    `mark` says what it is: the most that a claim admits ("ceiling"), the most that holds for another reason ("limit"),
+    what is certified ("floor"), what an attack reached ("estimate"); or it stands in the table only ("none"), in
+    whatever unit.
+    """
+
+    metric: str
+    statistic: str = ""
+    name: str = Field(min_length=1)
+    mark: Literal["ceiling", "limit", "floor", "estimate", "none"]
+
+
+class Error(Strict):
+    """A figure of the error: of one statistic of a metric, or of whichever comes first in its headline."""
+
+    metric: str
+    statistic: str | None = None
+
+
+class CurvePlot(Strict):
+    """A curve over what is claimed, for techniques that were run over a grid of it.
+
+    The error (the first of those that was measured) stands above, the attacker's advantage, from 0 to 1, below.
+    """
+
+    against: str
+    error: list[Error] = Field(min_length=1)
+    advantage: list[Trace] = Field(min_length=1)
+    note: str = ""
 
 
 class Plots(Strict):
@@ -107,6 +156,7 @@ class Plots(Strict):
 
     privacy: list[str] = Field(min_length=1)
     utility: list[str] = Field(min_length=1)
+    curve: CurvePlot | None = None
 
 
 class Guideline(Strict):

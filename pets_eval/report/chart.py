@@ -66,15 +66,16 @@ def _title(chart: Tradeoff) -> str:
 
 def _description(chart: Tradeoff) -> str:
     """What the chart shows, for those who do not see it."""
-    told = []
+    points = []
     for p in chart.points:
         standing = " (anchor)" if p.anchor else " (in the Pareto set)" if p.pareto else ""
-        told.append(f"{p.number}. {p.technique}{standing}: {_told(p.x, chart.x)} and {_told(p.y, chart.y)}.")
+        points.append(f"{p.number}. {p.technique}{standing}: {told(p.x, chart.x)} and {told(p.y, chart.y)}.")
     across, up = (axis_name(a.metric, a.statistic) for a in (chart.x, chart.y))
-    return f"Across: {across}, {GOAL[chart.x.goal]}. Up: {up}, {GOAL[chart.y.goal]}. {' '.join(told)}"
+    return f"Across: {across}, {GOAL[chart.x.goal]}. Up: {up}, {GOAL[chart.y.goal]}. {' '.join(points)}"
 
 
-def _told(p: Position, axis: Dimension) -> str:
+def told(p: Position, axis: Dimension) -> str:
+    """A position in words, with its interval."""
     figure = Figure(
         technique="", dataset="", task="", metric="", axis="", goal="", unit=axis.unit,
         value=p.value, low=p.low, high=p.high,
@@ -126,9 +127,9 @@ def _axis_titles(chart: Tradeoff) -> list[str]:
     x_at, y_at = _LEFT + _PLOT_W / 2, _TOP + _PLOT_H / 2
     out = []
     for axis, x, y, turn in ((chart.x, x_at, _TOP + _PLOT_H + 52, 0), (chart.y, 16.0, y_at, -90)):
-        name, small = escape(_cut(axis_name(axis.metric, axis.statistic), 50)), f"{unit(axis.unit)}; {GOAL[axis.goal]}"
+        name, small = escape(cut(axis_name(axis.metric, axis.statistic), 50)), f"{unit(axis.unit)}; {GOAL[axis.goal]}"
         below = x if not turn else x + 17, y + 17 if not turn else y
-        for text, kind, (a, b) in ((name, "name", (x, y)), (escape(_cut(small, 58)), "soft small", below)):
+        for text, kind, (a, b) in ((name, "name", (x, y)), (escape(cut(small, 58)), "soft small", below)):
             turned = f' transform="rotate({turn} {a:g} {b:g})"' if turn else ""
             out.append(f'<text class="{kind}" x="{a:g}" y="{b:g}" text-anchor="middle"{turned}>{text}</text>')
     return out
@@ -197,11 +198,11 @@ def _legend(chart: Tradeoff) -> list[str]:
         out.append(_mark(p, _LEGEND_X + 6, top))
         out.append(
             f'<text x="{_LEGEND_X + 20:g}" y="{top + 4.5:g}"><tspan class="name">{p.number}</tspan> '
-            f"{escape(_cut(p.technique, _NAME))}</text>"
+            f"{escape(cut(p.technique, _NAME))}</text>"
         )
         top += _LINE
     top += 8
-    told = (
+    marks = (
         (chart.points[0].model_copy(update={"anchor": True}), "anchor (no protection, or no data)"),
         (chart.points[0].model_copy(update={"anchor": False, "pareto": True}), "Pareto set: nothing clearly beats it"),
         (
@@ -209,14 +210,14 @@ def _legend(chart: Tradeoff) -> list[str]:
             "beaten, not ranked, or a figure is missing",
         ),
     )
-    for p, words in told:
+    for p, words in marks:
         out.append(_mark(p, _LEGEND_X + 6, top))
         out.append(f'<text class="soft small" x="{_LEGEND_X + 20:g}" y="{top + 4.5:g}">{words}</text>')
         top += _LINE - 3
     return out
 
 
-def _cut(text: str, length: int) -> str:
+def cut(text: str, length: int) -> str:
     """*text* without its middle: names of variants differ at their ends."""
     half = (length - 1) // 2
     return text if len(text) <= length else f"{text[:half]}…{text[-half:]}"

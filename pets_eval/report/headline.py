@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pets_eval.guideline.figures import Figure
 
@@ -27,13 +27,15 @@ def headline(figures: Iterable[Figure]) -> dict[str, dict[str, Figure]]:
     for technique, rows in by_technique.items():
         shown = [f for f in rows if f.status == "measured" and (f.group == "" or not everybody)]
         if not shown:
-            lacking[technique] = _worst(rows)
+            lacking[technique] = worst(rows)
         for statistic in {f.statistic for f in shown}:
-            out[statistic][technique] = _worst([f for f in shown if f.statistic == statistic])
+            out[statistic][technique] = worst([f for f in shown if f.statistic == statistic])
     return {s: {**out[s], **lacking} for s in sorted(out)} or {"": lacking}
 
 
-def _worst(figures: list[Figure]) -> Figure:
+def worst(figures: Sequence[Figure]) -> Figure:
+    """The figure with the highest value, or the lowest where high is good; one without a value only if none has one."""
+
     def badness(f: Figure) -> float:
         value = f.number
         if math.isnan(value):

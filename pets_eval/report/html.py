@@ -11,7 +11,8 @@ from markupsafe import Markup
 from pets_eval.guideline.numbers import NOT_MEASURED
 from pets_eval.report import overview, places, words
 from pets_eval.report.chart import STYLE, chart_svg
-from pets_eval.report.model import Scorecard, Tradeoff
+from pets_eval.report.curve_chart import CURVE_STYLE, curve_svg
+from pets_eval.report.model import Curve, Scorecard, Tradeoff
 
 
 def to_html(card: Scorecard) -> str:
@@ -19,8 +20,11 @@ def to_html(card: Scorecard) -> str:
     number = count(1)
 
     def svg(chart: Tradeoff) -> Markup:
-        # chart_svg escapes every text it is given; nothing else may enter the page as markup.
+        # chart_svg and curve_svg escape every text they are given; nothing else may enter the page as markup.
         return Markup(chart_svg(chart, f"chart-{next(number)}", styled=False))
+
+    def curve(data: Curve) -> Markup:
+        return Markup(curve_svg(data, f"chart-{next(number)}", styled=False))
 
     return (
         _environment()
@@ -36,6 +40,7 @@ def to_html(card: Scorecard) -> str:
             broken=overview.broken_sheet(card.broken),
             packages=card.reproduction.versions | card.reproduction.packages,
             svg=svg,
+            curve=curve,
         )
     )
 
@@ -51,7 +56,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.globals.update(
-        chart_style=Markup(STYLE),
+        chart_style=Markup(STYLE + CURVE_STYLE),
         sign=words.SIGN,
         meaning=words.MEANING,
         status_words=words.STATUS,
@@ -64,6 +69,8 @@ def _environment() -> Environment:
         settings=words.settings,
         axis_name=places.axis_name,
         tradeoff_sheet=places.tradeoff_sheet,
+        curve_sheet=places.curve_sheet,
+        curve_remarks=places.curve_remarks,
         guarantee_sheet=overview.guarantee_sheet,
         hazards=overview.hazards,
         condition=overview.condition,

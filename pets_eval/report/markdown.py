@@ -165,6 +165,8 @@ def _figures(card: Scorecard) -> list[str]:
     views = places.place_views(card)
     for view in views:
         blocks.append(f"### {text(view.dataset)} / {text(view.task)}")
+        for curve in view.curves:
+            blocks += [_table(places.curve_sheet(curve)), *map(text, places.curve_remarks(curve))]
         blocks += [text(s) for s in view.privacy]
         blocks += [_table(s) for s in view.sheets]
         blocks += [_table(places.tradeoff_sheet(t)) for t in view.tradeoffs]
@@ -181,9 +183,9 @@ def _verdicts(card: Scorecard) -> list[str]:
     blocks.append("\n".join(f"- {SIGN[name]} **{name}**: {meaning}" for name, meaning in words.MEANING.items()))
     held = overview.held(card)
     if held.shared:
-        blocks.append("*Criteria on which all techniques stand alike*")
-        rows = [[_asked(j.criterion), _sign(j.verdicts[0]), text(j.verdicts[0].reason)] for j in held.shared]
-        blocks.append(_grid(["Criterion", "Verdict", "Reason"], rows))
+        blocks += ["*Criteria on which all techniques stand alike*", _checklist(held.shared_rows)]
+    for c in held.alone:
+        blocks += [f"*{text(c.caption)}: {c.counts}*", _checklist(c.rows)]
     for m in held.matrices:
         blocks.append(f"*{m.caption}*")
         rows = [[_name(t.label, t.anchor), *map(_sign, found)] for t, found in m.rows]
@@ -199,6 +201,11 @@ def _verdicts(card: Scorecard) -> list[str]:
     blocks.append("### Where the criteria come from")
     blocks.append("\n".join(f"- **{c.id}** {text('; '.join(c.sources))}" for c in card.guideline.criteria))
     return blocks
+
+
+def _checklist(rows: Iterable[tuple[Criterion, Verdict]]) -> str:
+    told = [[_asked(criterion), _sign(found), text(found.reason)] for criterion, found in rows]
+    return _grid(["Criterion", "Verdict", "Reason"], told)
 
 
 def _ended(card: Scorecard) -> list[str]:

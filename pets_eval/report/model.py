@@ -119,6 +119,47 @@ class Tradeoff(Strict):
     points: list[Point]
 
 
+class Column(Dimension):
+    """A figure that a curve shows, under its name for readers; see `Trace` for the mark (the error has "error")."""
+
+    name: str
+    mark: Literal["error", "ceiling", "limit", "floor", "estimate", "none"]
+
+
+class Level(Strict):
+    """An anchor beside a curve: its error does not depend on what is claimed."""
+
+    technique: str
+    at: Position
+
+
+class CurvePoint(Strict):
+    """A technique with its parameters on the curve `line`: what it claims, and its figures in order of the columns."""
+
+    line: int
+    technique: str
+    x: float
+    figures: list[Position]
+
+
+class Curve(Strict):
+    """Error and an attacker's advantage over what is claimed, on one task of one dataset.
+
+    The first of the `columns` is the error. `lines` names the curves: a technique, and parameters that stay the same
+    along it where the technique has several curves. `absent` names what the run has no figure of.
+    """
+
+    dataset: str
+    task: str
+    against: Dimension
+    columns: list[Column]
+    lines: list[str]
+    points: list[CurvePoint]
+    anchors: list[Level]
+    absent: list[str] = []
+    note: str = ""
+
+
 class Held(Strict):
     """The guideline that the run was held against, with its criteria."""
 
@@ -175,6 +216,7 @@ class Scorecard(Strict):
     techniques: list[TechniqueCard]
     figures: list[Figure]
     tradeoffs: list[Tradeoff]
+    curves: list[Curve] = []
     guideline: Held
     verdicts: list[Verdict]
     ended: list[Ended]

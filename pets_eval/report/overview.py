@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -199,6 +199,30 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Checklist:
+    """The criteria that are asked of one technique and of no other, each with its verdict and reason."""
+
+    technique: TechniqueCard
+    judged: Sequence[Judged]
+
+    @property
+    def caption(self) -> str:
+        """Whose checklist it is."""
+        return f"Asked of {self.technique.label} only"
+
+    @property
+    def counts(self) -> str:
+        """How many criteria came out how, the worst first."""
+        found = Counter(v.verdict for _, v in self.rows)
+        return ", ".join(f"{n} {name}" for name in SEVERITY if (n := found[name]))
+
+    @property
+    def rows(self) -> Sequence[tuple[Criterion, Verdict]]:
+        """Each criterion with this technique's verdict."""
+        return [(j.criterion, next(v for v in j.verdicts if v.technique == self.technique.label)) for j in self.judged]
+
+
+@dataclass(frozen=True)
 class Matrix:
     """Some criteria against the techniques that at least one of them is asked of."""
 
@@ -227,11 +251,18 @@ class Reasons:
 
 @dataclass(frozen=True)
 class Held:
-    """The verdicts, told briefly: criteria asked of nobody, those on which all techniques stand alike, and the rest."""
+    """The verdicts, told briefly: criteria asked of nobody; those on which all techniques stand alike; those asked of
+    one technique alone; and the rest."""
 
     unasked: Sequence[str]
     shared: Sequence[Judged]
+    alone: Sequence[Checklist]
     matrices: Sequence[Matrix]
+
+    @property
+    def shared_rows(self) -> Sequence[tuple[Criterion, Verdict]]:
+        """The criteria on which all techniques stand alike, each with the verdict that they share."""
+        return [(j.criterion, j.verdicts[0]) for j in self.shared]
 
 
 def held(card: Scorecard) -> Held:
@@ -239,11 +270,18 @@ def held(card: Scorecard) -> Held:
     found = {(v.criterion, v.technique): v for v in card.verdicts}
     judged = [Judged(c, [found[c.id, t.label] for t in card.techniques]) for c in card.guideline.criteria]
     unasked = [j.criterion.id for j in judged if not j.asked]
-    differing = [j for j in judged if j.asked and not j.common]
+    alone = [_checklist(t, judged) for t in card.techniques]
+    told = {j.criterion.id for c in alone for j in c.judged}
+    differing = [j for j in judged if j.asked and not j.common and j.criterion.id not in told]
     tables = math.ceil(len(differing) / _WIDE)
     cuts = [round(i * len(differing) / tables) for i in range(tables + 1)] if tables else []
     parts = [_matrix(card.techniques, differing[a:b]) for a, b in pairwise(cuts)]
-    return Held(unasked, [j for j in judged if j.asked and j.common], parts)
+    return Held(unasked, [j for j in judged if j.asked and j.common], [c for c in alone if c.judged], parts)
+
+
+def _checklist(technique: TechniqueCard, judged: Sequence[Judged]) -> Checklist:
+    asked = ((j, [v for v in j.verdicts if v.verdict != "not-applicable"]) for j in judged if not j.common)
+    return Checklist(technique, [j for j, vs in asked if len(vs) == 1 and vs[0].technique == technique.label])
 
 
 def _matrix(techniques: Sequence[TechniqueCard], judged: Sequence[Judged]) -> Matrix:

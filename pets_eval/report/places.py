@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from pets_eval.guideline.figures import Figure
-from pets_eval.guideline.numbers import NOT_MEASURED
+from pets_eval.guideline.numbers import NOT_MEASURED, brief
 from pets_eval.report.headline import headline
-from pets_eval.report.model import Point, Position, Scorecard, TechniqueCard, Tradeoff
+from pets_eval.report.model import Curve, Point, Position, Scorecard, TechniqueCard, Tradeoff
 from pets_eval.report.statements import mixed, privacy_statements
 from pets_eval.report.table import Cell, Header, Line, Sheet
 from pets_eval.report.tradeoff import RANKED
@@ -30,6 +30,7 @@ class PlaceView:
     sheets: list[Sheet] = field(default_factory=list)
     details: list[Sheet] = field(default_factory=list)
     tradeoffs: list[Tradeoff] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
     privacy: list[str] = field(default_factory=list)
 
 
@@ -49,7 +50,8 @@ def place_views(card: Scorecard) -> list[PlaceView]:
             _figure_sheets(p, figures[p], card),
             _detail_sheets(figures[p]),
             charts[p],
-            privacy_statements(p, figures[p], card.techniques, drawn=bool(charts[p])),
+            [c for c in card.curves if (c.dataset, c.task) == p],
+            privacy=privacy_statements(p, figures[p], card.techniques, drawn=bool(charts[p])),
         )
         for p in places
     ]
@@ -69,7 +71,7 @@ def _figure_sheets(place: Place, figures: list[Figure], card: Scorecard) -> list
             name = title(metric) + (f" ({statistic})" if statistic else "")
             told = f"{unit(first.unit)}; {GOAL.get(first.goal, first.goal)}{mixed(first, card)}"
             columns.append((Header(name, told, AXIS.get(first.axis, first.axis)), line))
-    decisive = {name for c in card.guideline.criteria for name in c.check.names()}
+    decisive = {name for c in card.guideline.criteria for name in c.names()}
     columns.sort(key=lambda c: (_rank(c[0].group), next(iter(c[1].values())).metric not in decisive))
     members = [t for t in card.techniques if any(t.label in line for _, line in columns)]
     if len(columns) > _MANY and len(members) <= _WIDE:
@@ -197,6 +199,38 @@ def tradeoff_sheet(chart: Tradeoff) -> Sheet:
     ]
     about = f"{title(chart.x.metric)} against {title(chart.y.metric).lower()}, {chart.dataset} / {chart.task}"
     return Sheet(f"Data of the chart: {about}", "Technique", headers, lines)
+
+
+def curve_sheet(curve: Curve) -> Sheet:
+    """The data of a curve as a table: what is claimed, the error, and what attackers may, do and provably can reach."""
+    over = axis_name(curve.against.metric, curve.against.statistic)
+    headers = [Header(over, f"{unit(curve.against.unit)}; {GOAL[curve.against.goal]}")]
+    for c in curve.columns:
+        name, _, about = c.name.partition(": ")
+        headers.append(Header(name, about or f"{unit(c.unit)}; {GOAL[c.goal]}"))
+    lines = [
+        Line(
+            curve.lines[p.line - 1],
+            [
+                Cell(brief(p.x)),
+                *(_position_cell(f, c.unit) for c, f in zip(curve.columns, p.figures, strict=True)),
+            ],
+        )
+        for p in curve.points
+    ]
+    blank = [Cell("–") for _ in curve.columns[1:]]
+    lines += [
+        Line(a.technique, [Cell("–"), _position_cell(a.at, curve.columns[0].unit), *blank], anchor=True)
+        for a in curve.anchors
+    ]
+    return Sheet(f"Data of the curve over {over.lower()}: {curve.dataset} / {curve.task}", "Technique", headers, lines)
+
+
+def curve_remarks(curve: Curve) -> list[str]:
+    """What must be said beside a curve: how to read it, and what the run has no figure of."""
+    named = ", ".join(name.partition(": ")[0].lower() for name in curve.absent)
+    absent = f"Not measured in this run: {named}." if named else ""
+    return [r for r in (curve.note, absent) if r]
 
 
 def axis_name(metric: str, statistic: str) -> str:

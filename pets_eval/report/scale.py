@@ -28,24 +28,32 @@ class Scale:
     """Maps values to pixels from *start* to *end*: linear, or logarithmic where values span more than a decade.
 
     Zero on a logarithmic scale, the two infinities, and "not measured" have strips of their own at the ends: `before`
-    and `after` the scale, from its start to its end.
+    and `after` the scale, from its start to its end. *log* forces a logarithmic scale on positive values, *limits* a
+    linear one with these ends.
     """
 
-    def __init__(self, positions: Iterable[Position], start: float, end: float) -> None:
+    def __init__(
+        self,
+        positions: Iterable[Position],
+        start: float,
+        end: float,
+        *,
+        log: bool = False,
+        limits: tuple[float, float] | None = None,
+    ) -> None:
         positions = list(positions)
         shown = [p.value for p in positions if p.value is not None]
         values = [v for v in shown if math.isfinite(v)]
         ends = [v for p in positions for v in (p.low, p.high) if v is not None and math.isfinite(v)]
         positive = [v for v in values if v > 0]
-        self.log = (
-            bool(positive) and min(values) >= 0 and len(positive) > 1 and _spread(positive) > _DECADES
-        )  # zeros stand in their own strip
+        wide = bool(positive) and min(values) >= 0 and len(positive) > 1 and _spread(positive) > _DECADES
+        self.log = limits is None and (log or wide)  # zeros stand in their own strip
         self.before = [s for s, there in ((_LEAST, -math.inf in shown), (_ZERO, self.log and 0 in values)) if there]
         self.after = [s for s, there in ((_MOST, math.inf in shown), (_MISSING, len(shown) < len(positions))) if there]
         self._start, self._end, self._sign = start, end, 1 if end > start else -1
         self.inner = (start + self._sign * _STRIP * len(self.before), end - self._sign * _STRIP * len(self.after))
         self._from, self._to = self.inner[0] + self._sign * _PAD, self.inner[1] - self._sign * _PAD
-        self.lo, self.hi = self._range(positive if self.log else [*values, *ends])
+        self.lo, self.hi = limits or self._range(positive if self.log else [*values, *ends])
 
     def _range(self, values: list[float]) -> tuple[float, float]:
         if not values:

@@ -14,6 +14,7 @@ from pets_eval.guideline.subject import Subject, labeller, subjects
 from pets_eval.model.record import DatasetFacts, Manifest, Planned, RunRecord
 from pets_eval.model.study import Strict
 from pets_eval.report.aggregate import aggregate
+from pets_eval.report.curve import curves
 from pets_eval.report.model import (
     Broken,
     Counts,
@@ -62,6 +63,7 @@ def scorecard(manifest: Manifest, records: Sequence[RunRecord], guideline: Guide
         techniques=techniques,
         figures=figures,
         tradeoffs=tradeoffs(figures, techniques, guideline.plots),
+        curves=curves(figures, techniques, guideline.plots),
         guideline=Held(
             id=guideline.id,
             title=guideline.title,

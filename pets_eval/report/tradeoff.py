@@ -67,9 +67,9 @@ def _axis(lines: dict[str, dict[str, Figure]], axis: str, preferred: Sequence[st
 def _tradeoff(
     place: tuple[str, str], xs: dict[str, Figure], ys: dict[str, Figure], techniques: Sequence[TechniqueCard]
 ) -> Tradeoff:
-    x_axis, y_axis = (_dimension(next(iter(row.values()))) for row in (xs, ys))
+    x_axis, y_axis = (dimension(next(iter(row.values()))) for row in (xs, ys))
     there = [t for t in techniques if t.label in xs or t.label in ys]
-    positions = {t.label: (_position(xs.get(t.label)), _position(ys.get(t.label))) for t in there}
+    positions = {t.label: (position(xs.get(t.label)), position(ys.get(t.label))) for t in there}
     relations = {
         (a.label, b.label): (
             relation(positions[a.label][0], positions[b.label][0], x_axis.goal),
@@ -134,11 +134,13 @@ def beats(x: Relation, y: Relation) -> bool:
     return {x, y} <= {"better", "equal"} and "better" in (x, y)
 
 
-def _position(figure: Figure | None) -> Position:
+def position(figure: Figure | None) -> Position:
+    """Where a figure stands; nowhere without one."""
     if figure is None:
         return Position(value=None, low=None, high=None)
     return Position(value=figure.value, low=figure.low, high=figure.high)
 
 
-def _dimension(figure: Figure) -> Dimension:
+def dimension(figure: Figure) -> Dimension:
+    """What an axis shows on which this figure stands."""
     return Dimension(metric=figure.metric, statistic=figure.statistic, unit=figure.unit, goal=figure.goal)

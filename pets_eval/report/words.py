@@ -62,6 +62,7 @@ SIGN: dict[str, str] = {
     "claim-only": "❝",
     "attested": "✎",
     "reported": "≡",
+    "waiting": "☐",
     "not-evaluated": "?",
     "not-applicable": "–",
 }
@@ -72,6 +73,7 @@ MEANING: dict[VerdictName, str] = {
     "claim-only": "the technique or the study file says so; nothing here measured it",
     "attested": "a named person vouches for it; nothing here measured it",
     "reported": "shown without a limit",
+    "waiting": "for a person to say, and nobody has yet",
     "not-evaluated": "asked, but there is no evidence in this run",
     "not-applicable": "not asked of this technique",
 }
@@ -131,8 +133,10 @@ def settings(values: Mapping[str, object]) -> str:
     'ε = 0.5, columns = age, sex'
     >>> settings({"tables": [["gender", "age"], ["race"]]})
     'tables = gender x age; race'
+
+    One that is not given stands for nothing: {"rho": None} is left out.
     """
-    return ", ".join(f"{letter(k)} = {_setting(v)}" for k, v in values.items())
+    return ", ".join(f"{letter(k)} = {_setting(v)}" for k, v in values.items() if v is not None)
 
 
 def _setting(value: object) -> str:
@@ -151,7 +155,7 @@ def _setting(value: object) -> str:
 def value_and_interval(figure: Figure) -> tuple[str, str]:
     """A figure in words, and its interval ("" where it has none or no width).
 
-    What was not measured says so; a p-value is the adjusted one.
+    What was not measured says so; a p-value is the adjusted one; a lower bound is told as one.
     """
     if figure.unit == P_VALUE and figure.adjusted is not None:
         return brief(figure.adjusted, 2), f"smallest of {figure.n}" if figure.n > 1 else ""
@@ -161,6 +165,8 @@ def value_and_interval(figure: Figure) -> tuple[str, str]:
     scale, suffix = _scale(figure)
     if low == high or math.isnan(low):
         return brief(figure.value / scale) + suffix, ""
+    if low == figure.value and high == math.inf:
+        return f"≥ {brief(low / scale)}{suffix}", ""
     value, from_, to = together(figure.value / scale, low / scale, high / scale)
     return value + suffix, f"{from_} to {to}"
 

@@ -91,8 +91,31 @@ def test_a_doubt_is_flagged_and_only_what_is_proven_fails(example, value, low, h
         assert f"its {'favourable' if verdict == 'fail' else 'unfavourable'} end decides" in found.reason
 
 
+def test_what_only_a_person_can_say_waits_for_one(example):
+    records = [example.record()]
+    word = {"criterion": "AA-01", "statement": "It is so", "by": "A. Person", "date": "2025-01-01"}
+    unchecked = "families: [all]\nevidence: attested"
+    alone = judge(unchecked, records, example.manifest(records))["dp-noise"]
+    assert (alone.verdict, alone.reason) == (
+        "waiting",
+        "nobody has attested this; add it under 'attestations' in the study",
+    )
+    vouched = judge(unchecked, records, example.manifest(records, attestations=[word]))["dp-noise"]
+    assert (vouched.verdict, vouched.reason) == ("attested", "It is so (A. Person, 2025-01-01)")
+
+
 def test_a_missing_interval_is_noted(example, judged):
     assert "without an interval" in judged(AT_MOST_2, example.row(1.0, method="point")).reason
+
+
+def test_a_lower_bound_is_told_as_one(example, judged):
+    row = example.row(1.5, 1.5, math.inf, method="clopper-pearson")
+    found = judged(AT_MOST_2.replace("on-miss", "proven: true, on-miss"), row)
+    assert (found.verdict, found.reason) == (
+        "pass",
+        "mean-absolute-error 1.5 (a 95% lower bound) is at most 2 on people / counts",
+    )
+    assert "unfavourable end" in judged(AT_MOST_2, row).reason
 
 
 def test_equality_needs_both_ends(example, judged):
@@ -208,8 +231,8 @@ def test_a_claim_that_nobody_makes_is_not_evaluated(example):
 def test_attested_needs_a_person_and_cannot_override_the_record(judged, example):
     word = {"criterion": "AA-01", "statement": "It is so", "by": "A. Person", "date": "2025-01-01"}
     other = word | {"criterion": "AA-02"}
-    assert judged(AT_MOST_2, example.row(1.0), evidence="attested").verdict == "not-evaluated"
-    assert judged(AT_MOST_2, example.row(1.0), evidence="attested", attestations=[other]).verdict == "not-evaluated"
+    assert judged(AT_MOST_2, example.row(1.0), evidence="attested").verdict == "waiting"
+    assert judged(AT_MOST_2, example.row(1.0), evidence="attested", attestations=[other]).verdict == "waiting"
     attested = judged(AT_MOST_2, example.row(1.0), evidence="attested", attestations=[word])
     assert (attested.verdict, attested.reason) == ("attested", "It is so (A. Person, 2025-01-01)")
     assert judged(AT_MOST_2, example.row(3.0), evidence="attested", attestations=[word]).verdict == "fail"

@@ -138,3 +138,29 @@ def test_data_dependence(value, example):
 
 def test_trust_model(value):
     assert value("trust-model") == "central"
+
+
+def test_how_results_are_shared(value):
+    assert value("sharing-model") == "publish"
+    assert value("sharing-model", sharing_model=None) is None
+
+
+def test_who_are_neighbours(value, example):
+    assert value("adjacency") is None
+    assert value("adjacency", record={"guarantee": example.dp(1.0)}) == "add-remove"
+
+
+def test_delta_is_held_to_the_square_of_the_number_of_rows(value, example):
+    assert value("delta-times-n-squared") is None
+    assert value("delta-times-n-squared", record={"guarantee": example.dp(1.0)}) == 0
+    exact = value("delta-times-n-squared", record={"guarantee": example.dp(1.0, 1 / 700**2)})
+    assert exact == pytest.approx(1)
+    assert value("delta-times-n", record={"guarantee": example.dp(1.0, 1 / 700**2)}) == pytest.approx(1 / 700)
+
+
+def test_a_guarantee_keeps_its_mechanism_or_not(value, example):
+    assert value("mechanism-described") is None
+    plain = example.dp(1.0)
+    assert value("mechanism-described", record={"guarantee": plain}) is False
+    told = plain.model_copy(update={"events": [{"mechanism": "laplace", "scale": 1.0}]})
+    assert value("mechanism-described", record={"guarantee": told}) is True

@@ -23,12 +23,24 @@ criteria:
   sources: [me]
 """
 
+CURVE = """\
+plots:
+  privacy: [wall-time]
+  utility: [auroc]
+  curve:
+    against: {}
+    error:
+    - metric: {}
+    advantage:
+    - {{metric: {}, name: what it is, mark: floor}}
+criteria:"""
+
 
 def test_packaged_guidelines_load_and_name_only_what_exists():
     assert "core" in packaged()
     for name in packaged():
         for criterion in load_guideline(name).criteria:
-            assert set(criterion.check.names()) <= {*registry.entries("metrics"), *FACTS}
+            assert set(criterion.names()) <= {*registry.entries("metrics"), *FACTS}
 
 
 def test_a_path_is_read(tmp_path):
@@ -57,6 +69,10 @@ def test_a_path_is_read(tmp_path):
         ("    all:\n    - {metric: wall-time, op: <=, value: 3, on-miss: fail}", "    report: [sped]", 11, "unknown"),
         ("  check:\n", "  check: {}\n  other:\n", 11, "other is not a key"),
         ("criteria:", "plots: {privacy: [nope], utility: [auroc]}\ncriteria:", 5, "unknown metric 'nope'"),
+        ("criteria:", CURVE.format("nope", "auroc", "auroc"), 9, "unknown metric 'nope'"),
+        ("criteria:", CURVE.format("wall-time", "nope", "auroc"), 11, "unknown metric 'nope'"),
+        ("criteria:", CURVE.format("wall-time", "auroc", "nope"), 13, "unknown metric 'nope'"),
+        ("  check:\n    all:\n    - {metric: wall-time, op: <=, value: 3, on-miss: fail}\n", "", 6, "needs a 'check'"),
         ("version: 1.0.0", "version: [", 6, "not valid YAML"),
         ("title: Mine", "title: Mine\ntitle: Yours", 4, "twice"),
     ],
@@ -74,6 +90,13 @@ def test_mistakes_are_one_sentence_with_a_line(old, new, line, says):
 def test_a_criterion_defined_twice_is_refused():
     with pytest.raises(PetsEvalError, match="line 14: criterion AA-01 is defined twice"):
         parse_guideline(GOOD + GOOD.partition("criteria:\n")[2], where="mine.yaml")
+
+
+def test_what_a_person_attests_may_do_without_a_check():
+    text = GOOD.replace("evidence: measured", "evidence: attested").replace("AA-01", "AA-01b")
+    check = text[text.index("  check:") : text.index("  sources:")]
+    (criterion,) = parse_guideline(text.replace(check, ""), where="mine.yaml").criteria
+    assert (criterion.id, criterion.check, criterion.names()) == ("AA-01b", None, [])
 
 
 def test_unreadable_files(tmp_path):

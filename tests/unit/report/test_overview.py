@@ -3,6 +3,8 @@
 import pytest
 
 from pets_eval.guideline.load import load_guideline
+from pets_eval.report.html import to_html
+from pets_eval.report.markdown import to_markdown
 from pets_eval.report.overview import held
 from pets_eval.report.scorecard import scorecard
 
@@ -37,3 +39,19 @@ def test_criteria_of_other_families_are_one_line(example):
     told = held(scorecard(example.manifest(records), records, load_guideline("core")))
     assert {"DP-01", "DP-02", "DP-03", "DP-05", "DP-07"} <= set(told.unasked)
     assert not {j.criterion.id for j in told.shared} & set(told.unasked)
+
+
+def test_what_is_asked_of_one_technique_alone_is_a_checklist(example):
+    records = [example.record(t, scores=example.scores(mean_absolute_error=1)) for t in ("raw", "null")]
+    records.append(example.record(guarantee=example.dp(1.0), scores=example.scores(claimed_epsilon=1.0)))
+    card = scorecard(example.manifest(records), records, load_guideline("core"))
+    told = held(card)
+    (found,) = told.alone
+    assert found.technique.label == "dp-noise"
+    assert {"DP-01", "DP-02", "DP-03"} <= {c.id for c, _ in found.rows}
+    assert all(v.technique == "dp-noise" and v.verdict != "not-applicable" for _, v in found.rows)
+    assert "1 waiting" in found.counts, "nobody vouches for DP-07"
+    elsewhere = {j.criterion.id for j in told.shared} | {c.id for m in told.matrices for c in m.criteria}
+    assert not elsewhere & {c.id for c, _ in found.rows}
+    for page in (to_html(card), to_markdown(card)):
+        assert "Asked of dp-noise only" in page

@@ -12,6 +12,7 @@ from pets_eval.model import Claims, Context, Guarantee, Inputs, Party, Release, 
 from pets_eval.registry import technique
 from pets_techniques.curator import curator, gather, published
 from pets_techniques.dp.budget import Loss, add_up, zcdp_loss, zcdp_within
+from pets_techniques.dp.claims import central
 from pets_techniques.dp.contributions import assumptions, bounded, hazards, most_rows
 from pets_techniques.dp.graph import Columns, Model
 from pets_techniques.dp.noise import MODULES
@@ -106,15 +107,10 @@ class _Contingency(Technique):
 
     def claims(self) -> Claims:
         """Approximate or zero-concentrated differential privacy against any reader, with a trusted curator."""
-        return Claims(
-            protects=frozenset({"output-privacy"}),
-            trust_model="central",
-            adversary="malicious",
-            objectives=("disassociability",),
-            covers="Every unit of privacy, from whoever reads the records, whatever else they know: they look nearly "
-            "the same with or without any one of them, to the degree that epsilon says.",
-            leaves="The curator sees all data in clear. What is true of a group is not hidden. With probability delta "
-            f"= {self.delta:g} the loss may exceed epsilon.",
+        return central(
+            "",
+            delta=self.delta,
+            reader="whoever reads the records",
             notes="Only the tables that were measured are faithful. Numbers are spread evenly within public bins, and "
             "edit constraints are not enforced.",
         )

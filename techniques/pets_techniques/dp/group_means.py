@@ -11,6 +11,7 @@ from pets_eval.model import Answer, Claims, Context, Guarantee, Inputs, Party, R
 from pets_eval.registry import technique
 from pets_techniques.curator import curator, gather
 from pets_techniques.dp.budget import SPARE, Loss, add_up, zcdp_loss, zcdp_within
+from pets_techniques.dp.claims import central
 from pets_techniques.dp.contributions import assumptions, bounded, hazards, most_rows
 from pets_techniques.dp.keys import HELP, KEYS, Threshold, gaussian_keys, laplace_keys
 from pets_techniques.dp.noise import MODULES, Figures, Noise, gaussian, laplace
@@ -184,16 +185,9 @@ class GroupMeans(Technique):
     def claims(self) -> Claims:
         """Differential privacy against any reader, with a trusted curator."""
         pure = self.noise == "laplace" and self.keys == "known"
-        return Claims(
-            protects=frozenset({"output-privacy"}),
-            trust_model="central",
-            adversary="malicious",
-            objectives=("disassociability",),
-            covers="Every unit of privacy, from whoever reads the release, whatever else they know: it looks nearly "
-            "the same with or without any one of them, to the degree that epsilon says.",
-            leaves="The curator sees all data in clear. What is true of a group is not hidden. Values are clamped to "
-            "their public bounds, which biases the means of columns that exceed them."
-            + ("" if pure else f" With probability delta = {self.delta:g} the loss may exceed epsilon."),
+        return central(
+            "Values are clamped to their public bounds, which biases the means of columns that exceed them.",
+            delta=None if pure else self.delta,
             notes=f"{self.count_share:.0%} of the budget is spent on counts and {1 - self.count_share:.0%} on sums.",
         )
 

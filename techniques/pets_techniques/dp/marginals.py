@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 from pets_eval.model import Answer, Claims, Context, Guarantee, Inputs, Party, Release, Schema, Task, Technique, param
 from pets_eval.registry import technique
 from pets_techniques.curator import curator, gather
+from pets_techniques.dp.claims import central
 from pets_techniques.dp.contributions import assumptions, bounded, hazards, most_rows
 from pets_techniques.dp.keys import HELP, KEYS, Threshold, gaussian_keys, laplace_keys
 from pets_techniques.dp.noise import MODULES, Noise, gaussian, laplace
@@ -19,14 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-_COVERS = (
-    "Every unit of privacy, from whoever reads the release, whatever else they know: it looks nearly the same with or "
-    "without any one of them, to the degree that epsilon says."
-)
-_LEAVES = (
-    "The curator sees all data in clear. What is true of a group is not hidden, nor are facts about those who "
-    "contribute more rows than are counted."
-)
+_LEAVES = "Nor are facts about those who contribute more rows than are counted."
 
 
 @runtime_checkable
@@ -136,14 +130,7 @@ class LaplaceMarginals(_Marginals):
     def claims(self) -> Claims:
         """Pure differential privacy against any reader (approximate with private keys), with a trusted curator."""
         private = f" With probability delta = {self.delta:g} a cell shows that one unit alone makes occur."
-        return Claims(
-            protects=frozenset({"output-privacy"}),
-            trust_model="central",
-            adversary="malicious",
-            objectives=("disassociability",),
-            covers=_COVERS,
-            leaves=_LEAVES + (private if self.keys == "private" else ""),
-        )
+        return central(_LEAVES + (private if self.keys == "private" else ""))
 
     def _noise(self, rows: int, tables: int) -> Noise | Threshold:
         if self.keys == "private":
@@ -165,14 +152,7 @@ class GaussianMarginals(_Marginals):
 
     def claims(self) -> Claims:
         """Approximate or zero-concentrated differential privacy against any reader, with a trusted curator."""
-        return Claims(
-            protects=frozenset({"output-privacy"}),
-            trust_model="central",
-            adversary="malicious",
-            objectives=("disassociability",),
-            covers=_COVERS,
-            leaves=f"{_LEAVES} With probability delta = {self.delta:g} the loss may exceed epsilon.",
-        )
+        return central(_LEAVES, delta=self.delta)
 
     def _noise(self, rows: int, tables: int) -> Noise | Threshold:
         if self.keys == "private":

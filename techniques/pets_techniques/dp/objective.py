@@ -28,6 +28,7 @@ from pets_eval.model import (
 )
 from pets_eval.registry import technique
 from pets_techniques.curator import curator, gather
+from pets_techniques.dp.claims import central
 from pets_techniques.dp.contributions import bounded, hazards, most_rows
 from pets_techniques.dp.models import Network, Predicting, encode, longest, width
 
@@ -206,15 +207,10 @@ class ObjectivePerturbation(Technique):
 
     def claims(self) -> Claims:
         """Approximate differential privacy against any reader of the model, with a trusted curator."""
-        return Claims(
-            protects=frozenset({"output-privacy"}),
-            trust_model="central",
-            adversary="malicious",
-            objectives=("disassociability",),
-            covers="Every unit of privacy, from whoever has the model, whatever else they know: it looks nearly the "
-            "same with or without any one of them, to the degree that epsilon says.",
-            leaves="The curator sees all data in clear. What is true of a group is not hidden. The penalty draws "
-            f"predictions to one half. With probability delta = {self.delta:g} the loss may exceed epsilon.",
+        return central(
+            "The penalty draws predictions to one half.",
+            delta=self.delta,
+            reader="whoever has the model",
             notes=f"At most {self.curvature_share:.0%} of epsilon is spent on the curvature of the objective.",
         )
 

@@ -25,6 +25,7 @@ from pets_eval.registry import technique
 from pets_techniques.curator import curator, gather
 from pets_techniques.dp.budget import SPARE, Loss, add_up, zcdp_loss, zcdp_within
 from pets_techniques.dp.choice import Choice, choice
+from pets_techniques.dp.claims import central
 from pets_techniques.dp.contributions import assumptions, bounded, hazards, most_rows
 from pets_techniques.dp.noise import MODULES
 
@@ -178,16 +179,9 @@ class Quantiles(Technique):
 
     def claims(self) -> Claims:
         """Differential privacy against any reader, with a trusted curator."""
-        larger = f" With probability delta = {self.delta:g} the loss may exceed epsilon."
-        return Claims(
-            protects=frozenset({"output-privacy"}),
-            trust_model="central",
-            adversary="malicious",
-            objectives=("disassociability",),
-            covers="Every unit of privacy, from whoever reads the release, whatever else they know: it looks nearly "
-            "the same with or without any one of them, to the degree that epsilon says.",
-            leaves="The curator sees all data in clear. What is true of a group is not hidden. Values beyond public "
-            "bounds are taken for the nearest bound." + (larger if self.accounting == "zcdp" else ""),
+        return central(
+            "Values beyond public bounds are taken for the nearest bound.",
+            delta=self.delta if self.accounting == "zcdp" else None,
             notes="The budget is split evenly over the quantiles. Small groups get candidates that are almost random.",
         )
 

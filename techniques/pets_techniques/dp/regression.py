@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 from pets_eval.model import Answer, Claims, Context, Guarantee, Inputs, Party, Release, Schema, Task, Technique, param
 from pets_eval.registry import technique
 from pets_techniques.curator import curator, gather
+from pets_techniques.dp.claims import central
 from pets_techniques.dp.contributions import assumptions, bounded, hazards, most_rows
 from pets_techniques.dp.noise import MODULES, Noise, gaussian
 
@@ -243,16 +244,9 @@ class LinearRegression(Technique):
 
     def claims(self) -> Claims:
         """Approximate differential privacy against any reader, with a trusted curator."""
-        return Claims(
-            protects=frozenset({"output-privacy"}),
-            trust_model="central",
-            adversary="malicious",
-            objectives=("disassociability",),
-            covers="Every unit of privacy, from whoever reads the release, whatever else they know: it looks nearly "
-            "the same with or without any one of them, to the degree that epsilon says.",
-            leaves="The curator sees all data in clear. What is true of a group is not hidden. Values are clamped to "
-            "their public bounds, and coefficients that the noise swamps are drawn towards 0. With probability delta = "
-            f"{self.delta:g} the loss may exceed epsilon.",
+        return central(
+            "Values are clamped to their public bounds, and coefficients that the noise swamps are drawn towards 0.",
+            delta=self.delta,
         )
 
     def prepare(self, task: Task, schema: Schema, ctx: Context) -> NoisyRegression:

@@ -23,6 +23,7 @@ from pets_eval.model import (
 )
 from pets_eval.registry import technique
 from pets_techniques.curator import curator, gather
+from pets_techniques.dp.claims import central
 from pets_techniques.dp.contributions import bounded, hazards, most_rows
 from pets_techniques.dp.models import Network, Predicting, encode, width
 from pets_techniques.dp.schedule import Schedule, agreement, calibrate
@@ -232,15 +233,10 @@ class DpSgdClassifier(Technique):
 
     def claims(self) -> Claims:
         """Approximate differential privacy against any reader of the model, with a trusted curator."""
-        return Claims(
-            protects=frozenset({"output-privacy"}),
-            trust_model="central",
-            adversary="malicious",
-            objectives=("disassociability",),
-            covers="Every unit of privacy, from whoever has the model and even every step of its training, whatever "
-            "else they know: it looks nearly the same with or without any one of them, as far as epsilon says.",
-            leaves="The curator sees all data in clear. What is true of a group is not hidden. Clipping favours what "
-            f"is common. With probability delta = {self.delta:g} the loss may exceed epsilon.",
+        return central(
+            "Clipping favours what is common.",
+            delta=self.delta,
+            reader="whoever has the model and even every step of its training",
             notes="The noise is floating-point numbers of torch's generator, which is not cryptographic.",
         )
 

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from pets_metrics.privacy.attack_scores import auc
 from pets_metrics.privacy.audit.claim import Claim, Finding
 from pets_metrics.privacy.audit.neighbours import Pair
-from pets_metrics.privacy.audit.outcomes import Event, Outcomes, together
+from pets_metrics.privacy.audit.outcomes import Outcomes, together
 from pets_metrics.privacy.audit.pair import pair_test
+from pets_metrics.privacy.audit.repeats import repeat_test
 from pets_metrics.privacy.audit.sampling import concatenated
 from pets_metrics.privacy.audit.target import Data, Target, of_callable
 
@@ -96,30 +97,13 @@ def lowest_bit(values: Floats) -> Floats:
     return done
 
 
-def same_output(probed: Probed, pair: Pair, claim: Claim, runs: int = 40, *, level: float = _LEVEL) -> Finding:
-    """Whether the first input always gives one output that the second does not: no noise, or the same each time.
+def same_output(probed: Probed, pair: Pair, runs: int = 40, *, level: float = _LEVEL) -> Finding:
+    """Whether each input always gives one output, and not the same: no noise, or the same each time.
 
     A constant that does not depend on the input contradicts nothing.
     """
-    return same_output_test(*_both(probed, pair, runs), claim, level=level, neighbours=pair.name)
-
-
-def same_output_test(
-    first: Outcomes, second: Outcomes, claim: Claim, *, level: float = _LEVEL, neighbours: str = ""
-) -> Finding:
-    """`same_output` on runs that were already made: whether the first of them comes again."""
-    first, second = together(first, second)
-    value, label = first.values[0], first.labels[0]
-
-    def again(o: Outcomes) -> NDArray[np.bool_]:
-        same = (o.on(first.keys).values == value) | (np.isnan(o.on(first.keys).values) & np.isnan(value))
-        return np.asarray(same.all(axis=1) & (o.labels == label), dtype=bool)
-
-    event = Event("the output of the first run again", again)
-    found = pair_test(
-        first.part(slice(1, None)), second, claim, event=event, more_likely="first", level=level, neighbours=neighbours
-    )
-    return replace(found, check="same output")
+    first, second = _both(probed, pair, runs)
+    return replace(repeat_test(first, second, level=level, neighbours=pair.name), check="same output")
 
 
 def reused_noise(probed: Probed, pair: Pair, claim: Claim, *, level: float = _LEVEL) -> Finding:

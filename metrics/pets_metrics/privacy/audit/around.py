@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pets_eval.model import Schema, Unsupported
 from pets_metrics.privacy.audit.claim import Neighbours
-from pets_metrics.privacy.audit.neighbours import Pair, extreme_rows
+from pets_metrics.privacy.audit.neighbours import Pair, extreme_rows, typed, unused
 from pets_metrics.rows import owners
 
 _MOST = 8  # units that are taken away at once, for a planted violation
@@ -21,7 +21,7 @@ def of_table(frame: pd.DataFrame, schema: Schema, neighbours: Neighbours = "add-
 
     The most exposed unit is the one whose values are rarest: with the largest sum, over its columns, of the negative
     log of the share of its public cell. Units with the highest, the lowest and the rarest values come from the schema.
-    Raises `Unsupported` for fewer units than are needed.
+    Raises `Unsupported` for fewer units than are needed, or where nobody can be added.
     """
     owner = owners(frame, schema.unit)
     order = _by_exposure(frame, owner, schema)
@@ -53,7 +53,7 @@ def _pair(name: str, first: pd.DataFrame, times: Callable[[int], pd.DataFrame]) 
 
 
 def _adding(frame: pd.DataFrame, row: pd.DataFrame, schema: Schema) -> Callable[[int], pd.DataFrame]:
-    return lambda k: _joined(frame, [_named(row, schema, f"added-{i}") for i in range(k)], schema)
+    return lambda k: _joined(frame, _newcomers(frame, row, schema, k), schema)
 
 
 def _replacing(
@@ -73,10 +73,18 @@ def _replacing(
     return times
 
 
-def _named(row: pd.DataFrame, schema: Schema, name: str) -> pd.DataFrame:
-    """*row* with an id that nobody else has, where ids are texts."""
-    texts = {n: name for n, c in schema.columns.items() if c.kind == "id"}
-    return row.assign(**texts)
+def _newcomers(frame: pd.DataFrame, row: pd.DataFrame, schema: Schema, k: int) -> list[pd.DataFrame]:
+    """*k* times *row*, each with ids, and a value of the unit column, that nobody in *frame* has."""
+    new = [row.copy() for _ in range(k)]
+    for name, column in schema.columns.items():
+        if column.kind == "id" or name == schema.unit:
+            used = set(column.numbers(frame[name]) if column.numeric else frame[name])
+            values = unused(column, used, k)
+            if len(values) < k:
+                raise Unsupported("every value of the unit column occurs already, so that nobody can be added")
+            for own, value in zip(new, values, strict=True):
+                own[name] = typed(column, [value] * len(own))
+    return new
 
 
 def _joined(frame: pd.DataFrame, rows: list[pd.DataFrame], schema: Schema) -> pd.DataFrame:

@@ -23,10 +23,10 @@ from pets_metrics.privacy.audit.outcomes import Outcomes, together
 from pets_metrics.privacy.audit.pair import judged, pair_test
 from pets_metrics.privacy.audit.power import planted_floor, tilted
 from pets_metrics.privacy.audit.probes import as_target, last_bits_test, reused_noise, timing_channel
-from pets_metrics.privacy.audit.replay import Replayable, replay
+from pets_metrics.privacy.audit.replay import Calibrated, Replayable, replay
 from pets_metrics.privacy.audit.sampling import Sampler, concatenated
 from pets_metrics.privacy.audit.scores import MATCHED, RATIO, learned
-from pets_metrics.privacy.audit.target import Data, Target
+from pets_metrics.privacy.audit.target import Data, Target, from_scratch
 from pets_metrics.privacy.audit.techniques import Released
 from pets_metrics.privacy.audit.verdict import Audit, Planted
 
@@ -61,7 +61,8 @@ def audit(
     Makes *runs* runs in all (100,000 unless given), or as many of them as *minutes* allow. A mechanism that keeps the
     claim is accused with probability 1 - *level* at most. Pairs outside the stated domain, the last bits of the
     outputs, and the time taken, count with *strict* only: otherwise the first two are looked at beside the verdict.
-    Raises `PetsEvalError` if the target cannot be run, or too few runs are possible.
+    Raises `PetsEvalError` if the target cannot be run, or too few runs are possible. If a call for many runs raises, it
+    begins anew with a call for each, in the time that is left.
 
     >>> from pets_metrics.privacy.audit.neighbours import of_bounds
     >>> noise = np.random.default_rng(0)
@@ -71,7 +72,13 @@ def audit(
     ('violation found', True, True)
     """
     rng = np.random.default_rng() if rng is None else rng
-    return _Auditor(as_target(target), claim, level, strict, rng).audit(list(pairs), runs, minutes)
+    started = time.monotonic()
+
+    def whole(target: Target) -> Audit:
+        left = None if minutes is None else minutes - (time.monotonic() - started) / 60
+        return _Auditor(target, claim, level, strict, rng).audit(list(pairs), runs, left)
+
+    return from_scratch(as_target(target), whole)
 
 
 class _Auditor:
@@ -255,7 +262,7 @@ class _Auditor:
     def _of_the_technique(self, target: Released, pairs: list[Pair]) -> list[Finding]:
         """What its own mechanism and events say, where there are any; neither needs a run."""
         found, guarantee = [], target.guarantee
-        if isinstance(target.mechanism, Replayable):
+        if isinstance(target.mechanism, Replayable) and isinstance(target.mechanism.noise, Calibrated):
             found.append(replay(target.mechanism, target, pairs, self.claim))
         if guarantee is not None and "epsilon" in guarantee.parameters and Claim.of(guarantee) == self.claim:
             try:

@@ -62,6 +62,8 @@ class Claim:
         if epsilon is None:
             raise PetsEvalError(f"the guarantee ({guarantee.notion}) states no epsilon to audit")
         replaced = guarantee.adjacency.startswith("replace")
+        if not replaced and guarantee.adjacency != "add-remove":
+            raise PetsEvalError(f"neighbours by {guarantee.adjacency[:40]!r} cannot be made: add-remove or replace can")
         return Claim(
             epsilon,
             guarantee.parameters.get("delta", 0.0),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 import click
@@ -28,7 +30,7 @@ _SHARE = 0.2  # or this share of the time, where that is more
 @click.option("--unit", default="", help="Whose data are protected: a column of the schema, or record.")
 @click.option("--neighbours", type=click.Choice(["add-remove", "replace"]), help="[default: add-remove]")
 @click.option("--runs", type=int, help="Runs of the target in all.  [default: 100,000, as far as there is time]")
-@click.option("--minutes", type=float, help="Time that it may take.  [default: 1]")
+@click.option("--minutes", type=float, help="Time to plan for, in place of --runs.  [default: 1]")
 @click.option("--bounds", type=float, nargs=2, metavar="LOW HIGH", help="Of the numbers it takes.  [default: 0 1]")
 @click.option("--schema", "schema_file", default="", help="It takes a table with the schema in this file.")
 @click.option("--dataset", default="", help="It takes a table with the public schema of this dataset.")
@@ -36,7 +38,7 @@ _SHARE = 0.2  # or this share of the time, where that is more
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="Of a technique or function; repeatable.")
 @click.option("--level", type=float, default=0.95, show_default=True, help="Confidence of the lower bound.")
 @click.option("--strict", is_flag=True, help="Count the last bits, the time taken, and inputs outside the domain.")
-@click.option("--seed", type=int, help="For the audit's own random choices.")
+@click.option("--seed", type=click.IntRange(min=0), help="For the audit's own random choices.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     target: str,
@@ -78,11 +80,12 @@ def command(
         raise PetsEvalError("--bounds is for arrays of numbers; the bounds of a table stand in its schema")
     stated = _stated(claim, delta, schema.unit if schema else "record", neighbours) if claim or not technique else None
     patience = max(_LEAST_PATIENCE, _SHARE * 60 * time)
-    found = locate.find_target(target, locate.parameters(params), task, schema, patience, rng)
-    stated = stated or _own(found, delta, neighbours)
-    pairs = _pairs(found, stated, bounds or (0.0, 1.0), schema)
-    limit = None if runs else time
-    done = audit(found, stated, pairs, runs=runs, minutes=limit, level=level, strict=strict, rng=rng)
+    with redirect_stdout(sys.stderr):  # what the target prints is no part of the answer
+        found = locate.find_target(target, locate.parameters(params), task, schema, patience, rng)
+        stated = stated or _own(found, delta, neighbours)
+        pairs = _pairs(found, stated, bounds or (0.0, 1.0), schema)
+        limit = None if runs else time
+        done = audit(found, stated, pairs, runs=runs, minutes=limit, level=level, strict=strict, rng=rng)
     click.echo(json.dumps(report.as_json(done), indent=2, allow_nan=False) if as_json else report.as_text(done))
     return int(done.outcome == "violation found")
 
@@ -114,6 +117,8 @@ def _stated(text: str | None, delta: float | None, unit: str, neighbours: str | 
             raise PetsEvalError(f"{name} must be a number, not {value[:40]!r}") from None
     if "epsilon" not in found and "mu" not in found:
         raise PetsEvalError("a claim needs an epsilon or a mu; a delta alone says nothing")
+    if "epsilon" in found and "mu" in found:
+        raise PetsEvalError("claim an epsilon (with a delta) or a mu, not both: they are different promises")
     return Claim(unit=unit, neighbours=neighbours or "add-remove", **found)  # type: ignore[arg-type]
 
 

@@ -6,6 +6,7 @@ of several numbers, cuts through projections that are learned on one part of the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +24,7 @@ from pets_metrics.privacy.audit.projections import projections
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-_CUTS = 200  # through each number
+_CUTS = 200  # through each number, and ends of a run: the most frequent
 _ATOMS = 50  # repeated values of each number
 _CAUTION = 2.0  # standard errors that candidates are held back by: many are tried, and the luckiest would win
 
@@ -92,9 +93,10 @@ def _wilson(share: Floats, runs: int, z: float) -> Floats:
 def candidates(first: Outcomes, second: Outcomes) -> Iterator[Candidates]:
     """The events that are tried on these runs, which have the same keys, kind by kind."""
     runs = len(first), len(second)
-    names = list(dict.fromkeys([*first.labels.tolist(), *second.labels.tolist()]))
+    ends = [Counter(o.labels.tolist()) for o in (first, second)]
+    names = [name for name, _ in (ends[0] + ends[1]).most_common(_CUTS)]
     if len(names) > 1:
-        seen = [np.array([(o.labels == name).sum() for name in names]) for o in (first, second)]
+        seen = tuple(np.array([end[name] for name in names]) for end in ends)
         yield Candidates((seen[0], seen[1]), runs, lambda i: Event.labelled(names[i]))
     for column, key in enumerate(first.keys):
         x, y = first.values[:, column], second.values[:, column]

@@ -5,7 +5,7 @@ They are made from public facts alone: the bounds of an array of numbers, or the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,9 +90,10 @@ def of_schema(schema: Schema, neighbours: Neighbours = "add-remove", *, conformi
     """Neighbours among tables with *schema*; a unit is all rows with one value of its unit of privacy.
 
     With *conforming*, only tables that `Schema.conform` admits are made, and values beyond the bounds of numeric
-    columns are no longer `outside`: whoever takes any conforming table must clamp them.
+    columns are no longer `outside`: whoever takes any conforming table must clamp them. Without, categories are plain
+    objects, as in a file: a categorical column would list its whole domain, and hide that keys are taken from the data.
     """
-    tables = _Tables(schema)
+    tables = _Tables(schema, conforming)
     plain, rare = tables.row(), tables.row(category=-1)
     low, high = tables.row(number="low"), tables.row(number="high")
     various = [tables.row(category=i) for i in range(_OTHERS)]
@@ -127,21 +128,21 @@ def extreme_rows(schema: Schema) -> dict[str, pd.DataFrame]:
 
     It has as many rows as the schema bounds a unit by, all alike.
     """
-    tables = _Tables(schema)
+    tables = _Tables(schema, conforming=True)
     most = 1 if schema.unit == "record" else schema.max_rows_per_unit
     kinds = {
         "a unit with the highest values": tables.row(number="high"),
         "a unit with the lowest values": tables.row(number="low"),
         "a unit with the categories listed last": tables.row(category=-1),
     }
-    return {name: tables.table([(_OTHERS, row)] * most) for name, row in kinds.items()}
+    return {name: tables.table([(0, row)] * most) for name, row in kinds.items()}
 
 
 class _Tables:
-    """Makes conforming tables, row by row, from a schema alone."""
+    """Makes tables, row by row, from a schema alone; *conforming* ones, or as they would be read from a file."""
 
-    def __init__(self, schema: Schema) -> None:
-        self.schema = schema
+    def __init__(self, schema: Schema, conforming: bool) -> None:
+        self.schema, self.conforming = schema, conforming
         self._made: dict[int, pd.DataFrame] = {}
         self.free = {n: c for n, c in schema.columns.items() if c.kind != "id" and n != schema.unit}
         if not self.free:
@@ -174,24 +175,48 @@ class _Tables:
         return self._made[id(base)]
 
     def table(self, rows: Iterable[tuple[int, Row]]) -> pd.DataFrame:
-        """The table of (number of the unit, record); in conforming form as far as its values allow."""
+        """The table of (number of the unit, record); where it is to conform, as far as its values allow."""
         rows = list(rows)
         columns: dict[str, list[Any]] = {name: [] for name in self.schema.columns}
         for person, row in rows:
             for name, column in self.schema.columns.items():
                 columns[name].append(row[name] if name in row else _identity(column, person))
-        done = {n: _typed(self.schema.columns[n], values) for n, values in columns.items()}
+        done = {n: self._series(n, values) for n, values in columns.items()}
         return pd.DataFrame(done, index=pd.RangeIndex(len(rows)))
+
+    def _series(self, name: str, values: list[Any]) -> pd.Series:
+        column = self.schema.columns[name]
+        if column.kind == "categorical" and not self.conforming:
+            return pd.Series(values, dtype=object)
+        return typed(column, values)
 
 
 def _identity(column: Column, person: int) -> Any:
-    """A value of its own for each unit, as far as the column has so many."""
+    """A value of its own for each unit; raises `PetsEvalError` where the column has not so many."""
+    if column.kind == "id":
+        return f"unit-{person}"
+    own = unused(column, [], person + 1)
+    if len(own) <= person:
+        raise PetsEvalError(
+            f"the unit column may take {len(own)} values, and neighbours need {person + 1} units; widen its domain"
+        )
+    return own[person]
+
+
+def unused(column: Column, used: Collection[Any], most: int) -> list[Any]:
+    """Up to *most* values that *column* may take and that are not among *used*; of dates, days since 1970-01-01."""
     if column.kind == "categorical":
-        return column.domain[person % len(column.domain)]
-    if column.numeric:
-        assert column.bounds is not None
-        return column.bounds[0] + person
-    return f"unit-{person}"
+        return [value for value in column.domain if value not in used][:most]
+    room = len(used) + most  # among so many there are enough
+    if column.bounds is None:
+        values = np.array([f"added-{i}" for i in range(room)], dtype=object)
+    elif column.kind == "real":
+        places = np.arange(room)
+        values = column.bounds[0] + (column.bounds[1] - column.bounds[0]) * (places / (1 + places))
+    else:
+        low, high = np.ceil(column.bounds[0]), np.floor(column.bounds[1])
+        values = low + np.arange(max(0.0, min(room, high - low + 1)))
+    return [value for value in values.tolist() if value not in used][:most]
 
 
 def _category(column: Column, place: int) -> str:
@@ -209,7 +234,8 @@ def _number(column: Column, which: str) -> float:
     return float(value if column.kind == "real" or which in ("low", "high") else np.floor(value))
 
 
-def _typed(column: Column, values: list[Any]) -> pd.Series:
+def typed(column: Column, values: list[Any]) -> pd.Series:
+    """*values* in the form that a conforming table has them in, as far as they allow; of dates, from days."""
     if column.kind == "categorical":
         if all(v is None or v in column.domain for v in values):
             return pd.Series(pd.Categorical(values, categories=list(column.domain)))

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
+import itertools
+import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import numbers
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+
+_EXACT = 2**53  # whole numbers up to this are floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +28,9 @@ class Outcomes:
 
     `values` has shape (n, k), NaN where a run gave no such number; `keys` are the k names; `labels` has shape (n,) and
     tells runs apart that gave something else than numbers ("" for numbers, "raised ValueError", "text 3f2a..."; a text
-    is named by its digest, so that it is told apart and not quoted). `seconds` has shape (n,) where it was measured.
+    is named by its digest, so that it is told apart and not quoted), beside numbers too: "null 3f2a..." and
+    "not a number 3f2a..." name, by digest, at which keys these were, so that neither passes for the other or for a key
+    that is absent. `seconds` has shape (n,) where it was measured.
     """
 
     values: Floats
@@ -52,7 +62,8 @@ class Outcomes:
         """From what *n* runs returned: an array of shape (n,) or (n, k), or a sequence of n outputs.
 
         An output is a number, an array, a mapping of names to numbers (nested mappings and lists are flattened), a
-        text, None, or an exception that was raised.
+        text, None, or an exception that was raised. A text that is a number or JSON is what it says; of what is none of
+        these, the type is noted.
 
         >>> seen = Outcomes.of([{"a": 1, "b": 2}, {"a": 3}, ValueError("no")])
         >>> seen.keys, seen.values[:, 0].tolist(), seen.labels.tolist()
@@ -60,16 +71,21 @@ class Outcomes:
         """
         if isinstance(outputs, Outcomes):
             return outputs
-        if isinstance(outputs, np.ndarray) and outputs.dtype.kind in "fiub":
-            values = outputs.reshape(len(outputs), math.prod(outputs.shape[1:])).astype(np.float64)
-            keys = ("value",) if values.shape[1] == 1 else tuple(map(str, range(values.shape[1])))
-            return Outcomes(values, keys, np.full(len(values), "", dtype=object), seconds)
+        if hasattr(outputs, "__array__"):
+            outputs = np.asarray(outputs)
+            shape = outputs.shape[1:]
+            if math.prod(shape) == 1:
+                outputs, shape = outputs.reshape(len(outputs)), ()
+            if outputs.dtype.kind in "fiub" and not _too_large(outputs):
+                values = outputs.reshape(len(outputs), math.prod(shape)).astype(np.float64)
+                keys = _places(shape) if shape else ("value",)
+                return Outcomes(values, keys, _labels(values, keys, shape), seconds)
         rows = [_flat(output) for output in outputs]
-        keys = tuple(dict.fromkeys(key for numbers, _ in rows for key in numbers))
+        keys = tuple(dict.fromkeys(key for found, _ in rows for key in found))
         place = {key: j for j, key in enumerate(keys)}
         values = np.full((len(rows), len(keys)), np.nan)
-        for i, (numbers, _) in enumerate(rows):
-            for key, number in numbers.items():
+        for i, (found, _) in enumerate(rows):
+            for key, number in found.items():
                 values[i, place[key]] = number
         labels = np.array([label for _, label in rows] or [], dtype=object)
         return Outcomes(values, keys, labels, seconds)
@@ -108,25 +124,150 @@ def together(first: Outcomes, second: Outcomes) -> tuple[Outcomes, Outcomes]:
     return first.on(keys), second.on(keys)
 
 
+def _labels(values: Floats, keys: tuple[str, ...], shape: tuple[int, ...]) -> NDArray[np.object_]:
+    """The labels that `_flat` would give to arrays of *shape*, one a run, that hold *values*."""
+    labels = np.full(len(values), "" if keys else _empty(shape), dtype=object)
+    gone = np.isnan(values)
+    rows = np.flatnonzero(gone.any(axis=1))
+    if len(rows):
+        packed = np.packbits(gone[rows], axis=1)
+        alike = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
+        _, one, place = np.unique(alike, return_index=True, return_inverse=True)
+        kinds = [_note("not a number", [keys[j] for j in np.flatnonzero(row)]) for row in gone[rows[one]]]
+        labels[rows] = np.array(kinds, dtype=object)[place]
+    return labels
+
+
 def _flat(output: Any) -> tuple[dict[str, float], str]:
-    """Numbers by name, and a label for what is no number."""
-    if isinstance(output, BaseException):
-        return {}, f"raised {type(output).__name__}"
-    if output is None:
-        return {}, "nothing"
-    if isinstance(output, (bool, int, float, np.number, np.bool_)):
-        return {"value": float(output)}, ""
-    if isinstance(output, str):
-        return {}, f"text {hashlib.sha256(output.encode()).hexdigest()[:8]}"
-    pairs = output.items() if isinstance(output, Mapping) else enumerate(np.asarray(output, dtype=object).ravel())
-    numbers: dict[str, float] = {}
-    texts: list[str] = []
-    for key, value in pairs:
-        inner, label = _flat(value)
-        for name, number in inner.items():
-            numbers[str(key) if name == "value" else f"{key}.{name}"] = number
-        if label and label != "nothing":
-            texts.append(f"{key}: {label}")
-    if not texts:
-        return numbers, ""
-    return numbers, f"texts {hashlib.sha256('; '.join(texts).encode()).hexdigest()[:8]}"
+    """Numbers by name, and a label for what is no number, or is not told by its number alone."""
+    if type(output) is float and not math.isnan(output):  # most are, and this is fast
+        return {"value": output}, ""
+    try:
+        leaves = list(_leaves(output))
+    except RecursionError:
+        return {}, "a value without end"
+    found: dict[str, float] = {}
+    notes: dict[str, list[str]] = {}
+    for path, leaf in leaves:
+        if isinstance(leaf, str):
+            if path is None:
+                return {}, leaf
+            if leaf == "nothing":
+                notes.setdefault("null", []).append(path)
+            else:
+                notes.setdefault("texts", []).append(f"{path}: {leaf}")
+            continue
+        name = "value" if path is None else path
+        while name in found:
+            name = repr(name)
+        number = found[name] = _float(leaf)
+        if math.isnan(number):
+            notes.setdefault("not a number", []).append(name)
+        elif type(leaf) is not float and isinstance(leaf, numbers.Integral) and abs(int(leaf)) > _EXACT:
+            rest = int(leaf) - (int(number) if math.isfinite(number) else 0)
+            if rest:
+                notes.setdefault("whole number", []).append(f"{name}: {rest:x}")
+    return found, ", ".join(_note(kind, notes[kind]) for kind in sorted(notes))
+
+
+def _leaves(output: Any, path: str | None = None) -> Iterator[tuple[str | None, Any]]:
+    """What *output* holds, each with its path, None for *output* itself: numbers, and labels of all else."""
+    if isinstance(output, (np.timedelta64, np.datetime64, datetime.date, datetime.time, datetime.timedelta)):
+        yield path, f"time {_digest(str(output))}"
+    elif isinstance(output, (bool, np.bool_, numbers.Real, Decimal)):
+        yield path, output
+    elif isinstance(output, BaseException):
+        yield path, f"raised {type(output).__name__}"
+    elif output is None:
+        yield path, "nothing"
+    elif isinstance(output, str):
+        said = _said(output)
+        if said is None:
+            yield path, f"text {_digest(output)}"
+        else:
+            yield from _leaves(said, path)
+    elif isinstance(output, (bytes, bytearray, memoryview)):
+        yield path, f"bytes {_digest(bytes(output))}"
+    elif isinstance(output, Set):
+        yield path, f"set {_digest(', '.join(sorted(map(repr, output))))}"
+    else:
+        parts = _parts(output)
+        if parts is None:
+            yield path, f"a value of type {type(output).__name__}"
+        elif not parts:
+            yield path, _empty(np.shape(output)) if not isinstance(output, Mapping) else "empty"
+        for key, part in parts or ():
+            place = path if key is None else key if path is None else f"{path}.{key}"
+            if type(part) is float or type(part) is int:
+                yield place, part
+            else:
+                yield from _leaves(part, place)
+
+
+def _parts(output: Any) -> list[tuple[str | None, Any]] | None:
+    """The parts of a mapping, sequence, array, record or complex number, by name; None, if it is none of these."""
+    if isinstance(output, Mapping):
+        names = [str(key) for key in output]
+        if len(set(names)) < len(names):  # such as 1 and "1"
+            names = [repr(key) for key in output]
+        return list(zip(names, output.values()))
+    if isinstance(output, numbers.Complex):
+        return [("real", output.real), ("imag", output.imag)]
+    if isinstance(output, np.void) and output.dtype.names:
+        return [(name, output[name]) for name in output.dtype.names]
+    if isinstance(output, Sequence):
+        return list(zip(_places((len(output),)), output))
+    if isinstance(output, np.generic) or not hasattr(output, "__array__"):
+        return None
+    array = np.asarray(output)
+    parts = array.ravel().tolist() if array.dtype.kind in "fiub" else list(array.ravel())
+    if not array.shape and type(parts[0]) is type(output):
+        return None
+    return list(zip(_places(array.shape) if array.shape else (None,), parts))
+
+
+@lru_cache(maxsize=64)
+def _places(shape: tuple[int, ...]) -> tuple[str, ...]:
+    """The names of the entries of an array: "3", of more dimensions "1.3"."""
+    return tuple(".".join(map(str, place)) for place in itertools.product(*map(range, shape)))
+
+
+def _said(text: str) -> Any:
+    """The number, object or list that *text* is, in JSON or as Python reads a number; None, if it is something else."""
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        try:
+            return float(text)
+        except ValueError:
+            return None
+    return None if isinstance(said, str) else said
+
+
+def _float(number: Any) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+    except ValueError:  # a signalling NaN
+        return math.nan
+
+
+def _too_large(array: NDArray[Any]) -> bool:
+    """Whether some of the whole numbers may not be floats."""
+    if array.dtype.kind not in "iu" or array.dtype.itemsize < 8 or not array.size:
+        return False
+    return int(array.max()) > _EXACT or int(array.min()) < -_EXACT
+
+
+def _empty(shape: tuple[int, ...]) -> str:
+    return f"empty {shape}"
+
+
+def _note(kind: str, what: Iterable[str]) -> str:
+    return f"{kind} {_digest(chr(10).join(sorted(what)))}"
+
+
+def _digest(text: str | bytes) -> str:
+    raw = text.encode(errors="surrogatepass") if isinstance(text, str) else text  # a lone surrogate, too
+    return hashlib.sha256(raw).hexdigest()[:8]

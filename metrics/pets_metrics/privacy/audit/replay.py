@@ -19,11 +19,16 @@ from pets_metrics.privacy.audit.techniques import Released
 _ROUNDING = 1e-9  # relative; what floating-point arithmetic adds to a norm
 
 
+@runtime_checkable
 class Calibrated(Protocol):
-    """Noise that says what it is made for: `norm` is "l1" or "l2", `sensitivity` to one unit more or less in it."""
+    """Noise that says what it is made for: `norm` is "l1" or "l2".
+
+    `sensitivity` is that to one unit more or less, and `exchanged` that to one in another's place.
+    """
 
     norm: str
     sensitivity: float
+    exchanged: float
 
 
 @runtime_checkable
@@ -40,8 +45,7 @@ class Replayable(Protocol):
 def replay(mechanism: Replayable, target: Released, pairs: Iterable[Pair], claim: Claim) -> Finding:
     """Whether one unit moves what *mechanism* measures by more than its noise is made for.
 
-    The *pairs* are neighbours by one unit more or less; where one is replaced by another, a measurement moves by up to
-    twice the L1 sensitivity, and sqrt(2) times the L2 sensitivity of counts. `epsilon` of the finding is the claim's
+    The *pairs* are neighbours as the claim has them. `epsilon` of the finding is the claim's
     times actual by declared sensitivity, the loss of noise that is proportional to it: an estimate, not a bound, and
     only where the claim is violated.
     """
@@ -52,9 +56,8 @@ def replay(mechanism: Replayable, target: Released, pairs: Iterable[Pair], claim
         tried += 1
         if moved > worst:
             worst, where = float(moved), pair.name
-    declared = mechanism.noise.sensitivity
-    if claim.neighbours == "replace":
-        declared *= 2 if mechanism.noise.norm == "l1" else np.sqrt(2)
+    noise = mechanism.noise
+    declared = noise.exchanged if claim.neighbours == "replace" else noise.sensitivity
     violated = worst > declared * (1 + _ROUNDING)
     return Finding(
         check="replay",

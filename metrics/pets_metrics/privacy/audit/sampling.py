@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +18,21 @@ import numpy as np
 from pets_eval.model import PetsEvalError
 from pets_metrics.privacy.audit.commands import processors
 from pets_metrics.privacy.audit.outcomes import Outcomes, together
-from pets_metrics.privacy.audit.target import Data, Function, Target
+from pets_metrics.privacy.audit.target import BatchRaisedError, Data, Function, Target
 
 _CALL = 2.0  # seconds that one call of `run_many` should take at most
 _REHEARSAL = 0.1  # seconds that finding out the cost of a run may take, beside the first two runs
 _SLOW = 1.0  # seconds of work below which a second process does not pay
-_FEWEST = 4  # runs for each process
+_FEWEST = 4  # runs that tell how long one takes
+_SHOWING = 8  # runs of each process beside the others, which show that its noise is its own
 _THREADED = {"polars", "torch", "tensorflow", "jax", "ray", "duckdb", "pyspark"}  # keep threads that forking breaks
 
 
 class Sampler:
-    """Runs *target* and counts the runs in `done`; `seconds` is what one run takes, known after `rehearse`."""
+    """Runs *target* and counts the runs in `done`; `seconds` is what one run takes, known after `rehearse`.
+
+    Runs that only show whether processes draw noise of their own are not counted.
+    """
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -49,7 +54,7 @@ class Sampler:
 
     def draw(self, data: Data, n: int) -> Outcomes:
         """*n* further runs on *data*."""
-        if not self._alone and self.seconds * n > _SLOW and n >= 2 * _FEWEST and _may_fork():
+        if not self._alone and self.seconds * n > _SLOW and n >= 2 * _SHOWING and _may_fork():
             found = self._forked(data, n)
             if found is not None:
                 return found
@@ -67,23 +72,28 @@ class Sampler:
         return found
 
     def _forked(self, data: Data, n: int) -> Outcomes | None:
-        """*n* runs on all processors; None where the processes turn out to draw the same noise as each other."""
-        count = min(processors(), n // _FEWEST)
+        """*n* runs on all processors; None where it is not shown that their noise comes from different generators.
+
+        Each process begins with a few runs that are compared and then left out, whatever they show: runs that are
+        looked at to choose among runs would no longer be independent of those that are kept.
+        """
+        count = min(processors(), n // _SHOWING)
         if count < 2:
             return None
         with tempfile.TemporaryDirectory(prefix="pets-audit-") as folder:
             paths = [Path(folder) / f"{i}.npz" for i in range(count)]
             sizes = [len(part) for part in np.array_split(np.arange(n), count)]
-            children = [_child(self, data, size, path) for size, path in zip(sizes, paths)]
+            children = [_child(self, data, _SHOWING + size, path) for size, path in zip(sizes, paths)]
             ended = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
             for path, code in zip(paths, ended):
-                _raise_if_failed(self.target.name, path, code)
+                _raise_if_failed(self.target, path, code)
             parts = [_load(path) for path in paths]
-        self.done += n
-        if _repeats(parts):
-            self._alone = True
+        showing = [part.part(slice(0, _SHOWING)) for part in parts]
+        if any(_alike(one, other) for one, other in combinations(showing, 2)):
+            self._alone = self._alone or _varies(showing[0])  # else it may be that this input gives one output
             return None
-        return concatenated(parts)
+        self.done += n
+        return concatenated([part.part(slice(_SHOWING, None)) for part in parts])
 
 
 def concatenated(parts: Sequence[Outcomes]) -> Outcomes:
@@ -127,14 +137,20 @@ def _child(sampler: Sampler, data: Data, n: int, path: Path) -> int:
         code = 0
     except PetsEvalError as error:
         path.with_suffix(".txt").write_text(str(error))
+    except BatchRaisedError:
+        path.with_suffix(".raised").touch()
     finally:
         os._exit(code)
 
 
-def _raise_if_failed(name: str, path: Path, code: int) -> None:
+def _raise_if_failed(target: Target, path: Path, code: int) -> None:
+    if isinstance(target, Function) and path.with_suffix(".raised").exists():
+        raise BatchRaisedError(target.singly())
     if code:
         note = path.with_suffix(".txt")
-        raise PetsEvalError(note.read_text() if note.exists() else f"{name} ended its process (exit code {code})")
+        raise PetsEvalError(
+            note.read_text() if note.exists() else f"{target.name} ended its process (exit code {code})"
+        )
 
 
 def _load(path: Path) -> Outcomes:
@@ -144,16 +160,11 @@ def _load(path: Path) -> Outcomes:
         return Outcomes(kept["values"], tuple(kept["keys"].tolist()), labels, clock)
 
 
-def _repeats(parts: Sequence[Outcomes]) -> bool:
-    """Whether two processes gave the same varying runs: their noise came from one generator that both inherited."""
-    for other in parts[1:]:
-        one, two = together(parts[0], other)
-        n = min(len(one), len(two))
-        same = (
-            np.array_equal(one.values[:n], two.values[:n], equal_nan=True) and (one.labels[:n] == two.labels[:n]).all()
-        )
-        first = one.part(slice(0, 1))
-        varies = not np.array_equal(one.values[:n], np.repeat(first.values, n, axis=0), equal_nan=True)
-        if same and (varies or (one.labels[:n] != first.labels[0]).any()):
-            return True
-    return False
+def _alike(one: Outcomes, other: Outcomes) -> bool:
+    """Whether two processes gave the same runs: of one output each time, or from one generator that both inherited."""
+    one, other = together(one, other)
+    return np.array_equal(one.values, other.values, equal_nan=True) and bool((one.labels == other.labels).all())
+
+
+def _varies(runs: Outcomes) -> bool:
+    return not _alike(runs, runs.part(np.zeros(len(runs), dtype=np.intp)))

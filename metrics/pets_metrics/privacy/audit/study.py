@@ -87,6 +87,8 @@ def audited_epsilon(
     rng = rng or np.random.default_rng(0)
     claim = _claimed(guarantee)
     party, table = _only_table(rerun.inputs)
+    if claim.unit != table.schema.unit:
+        raise Unsupported(f"the claim is per {claim.unit}, and the people of this table are told apart by another unit")
     pairs = of_table(table.frame(), table.schema, claim.neighbours)
     target = _Study("the technique", rerun, party, table, moved_cells(task, table.schema, pairs), _records(table))
     try:

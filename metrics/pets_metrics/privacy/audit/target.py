@@ -8,8 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,8 @@ from pets_metrics.privacy.audit.outcomes import Outcomes
 
 Data = NDArray[np.float64] | pd.DataFrame
 """An input: a 1-D array of numbers, or a table."""
+
+Found = TypeVar("Found")
 
 PATIENCE = 30.0  # seconds that one call may take, unless the auditor has more time
 _COUNTS = ("n", "size")  # parameters that ask for several outputs at once
@@ -34,8 +36,32 @@ class Target(Protocol):
         ...
 
     def run_many(self, data: Data, n: int) -> Outcomes:
-        """What *n* independent runs on *data* gave; a run that raises is an outcome like any other."""
+        """What *n* independent runs on *data* gave; a run that raises is an outcome like any other.
+
+        Raises `BatchRaisedError` where many runs were made in one call, and it is not known which of them raised.
+        """
         ...
+
+
+class BatchRaisedError(Exception):
+    """One call for many runs raised; `singly` is the same target with a call for each run."""
+
+    def __init__(self, singly: Target) -> None:
+        super().__init__(f"{singly.name} raised in a call for many runs")
+        self.singly = singly
+
+
+def from_scratch(target: Target, work: Callable[[Target], Found]) -> Found:
+    """What *work* finds with *target*; if a call for many runs raises, what it finds anew with a call for each run.
+
+    To repeat that one call alone would keep the batches without an error and draw the others twice: an error of
+    probability p would be seen in batches of c at the rate p (1 - (1 - p)^c), and small differences of p would pass
+    for large ones. So no run from before is used again.
+    """
+    try:
+        return work(target)
+    except BatchRaisedError as raised:
+        return work(raised.singly)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,21 +77,22 @@ class Function:
         """*n* runs, each on a copy of *data* of its own; many at once where it can.
 
         `seconds` is measured where each run is a call of its own. Raises `PetsEvalError` if it takes longer than
-        `patience`, or if it was asked for n outputs and did not give n.
+        `patience`, or if it was asked for n outputs and did not give n; `BatchRaisedError` if many at once raise.
         """
         with limited(self.patience, self.name):
             if self.batch is not None and n > 1:
-                try:
-                    return self._at_once(data, n)
-                except PetsEvalError:
-                    raise
-                except Exception:  # which of the runs raised is found out one by one
-                    pass
+                return self._at_once(self.batch, data, n)
             return self._one_by_one(data, n)
 
-    def _at_once(self, data: Data, n: int) -> Outcomes:
-        assert self.batch is not None
-        outputs = self.batch(data.copy(), n)
+    def singly(self) -> Function:
+        """The same with a call for each run."""
+        return replace(self, batch=None)
+
+    def _at_once(self, batch: Callable[[Data, int], Any], data: Data, n: int) -> Outcomes:
+        try:
+            outputs = batch(data.copy(), n)
+        except (Exception, SystemExit) as error:
+            raise BatchRaisedError(self.singly()) from error
         if isinstance(outputs, (str, dict)) or not hasattr(outputs, "__len__") or len(outputs) != n:
             raise PetsEvalError(
                 f"{self.name} was asked for {n} outputs at once and gave something else; its parameter 'n' or 'size', "
@@ -81,7 +108,7 @@ class Function:
             start = time.perf_counter()
             try:
                 outputs.append(self.call(own))
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # whoever calls sys.exit says something by it
                 outputs.append(error)
             seconds[i] = time.perf_counter() - start
         return Outcomes.of(outputs, seconds)

@@ -27,7 +27,8 @@ from pets_eval.registry import check_installed, entries, make_task
 from pets_metrics.privacy.audit.context import Unrecorded
 from pets_metrics.privacy.audit.neighbours import Pair, extreme_rows
 from pets_metrics.privacy.audit.outcomes import Outcomes
-from pets_metrics.privacy.audit.target import Data
+from pets_metrics.privacy.audit.sampling import concatenated
+from pets_metrics.privacy.audit.target import BatchRaisedError, Data
 
 _PARTY = Party("audited")
 _FEW = 64  # cells that are all looked at
@@ -39,7 +40,7 @@ class Released:
     """A technique that answers a task for one party that holds the whole table.
 
     `mechanism` is what the technique's `prepare` resolved, None where it has none; `guarantee` came with its first
-    release, None before that and where there is none.
+    release, None before that and where there is none. With `alone`, each run is a call of its own.
     """
 
     name: str
@@ -49,20 +50,24 @@ class Released:
     ctx: Unrecorded
     mechanism: Any = None
     guarantee: Guarantee | None = None
+    alone: bool = False
     _shown: pd.DataFrame | None = field(default=None, repr=False)
     _cells: tuple[str, ...] = ()
 
     def run_many(self, data: Data, n: int) -> Outcomes:
-        """What *n* releases on the table *data* say; a refusal is an outcome like any other error."""
+        """What *n* releases on the table *data* say; a refusal is an outcome like any other error.
+
+        Raises `BatchRaisedError` if a mechanism that makes all of them in one call raises.
+        """
         inputs = self.inputs(data)
+        if n == 1 or self.alone or self.mechanism is None:
+            return concatenated([self._once(inputs) for _ in range(n)])
         try:
-            releases = self._release(inputs, n)
+            return self._said(self.mechanism.run_many(inputs, n))
         except MissingExtra:  # that is no outcome
             raise
-        except Exception:
-            return Outcomes.of([output for _ in range(n) for output in self._singly(inputs)])
-        self.guarantee = self.guarantee or releases[0].guarantee
-        return narrowed(of_releases(releases, self._witnesses()), self._cells)
+        except (Exception, SystemExit) as error:
+            raise BatchRaisedError(replace(self, alone=True)) from error
 
     def focus(self, pairs: Iterable[Pair]) -> None:
         """Of answers with many cells, look only at those which differ, exactly computed, within some of *pairs*."""
@@ -73,19 +78,20 @@ class Released:
         assert isinstance(data, pd.DataFrame)
         return Inputs((_PARTY,), {_PARTY.name: Table(self.schema, data=data)}, self.schema)
 
-    def _release(self, inputs: Inputs, n: int) -> Sequence[Release]:
-        if self.mechanism is not None:
-            return self.mechanism.run_many(inputs, n)  # type: ignore[no-any-return]
-        return [self.technique.run(self.task, inputs, self.ctx) for _ in range(n)]
-
-    def _singly(self, inputs: Inputs) -> list[Any]:
-        """One run in the form that `Outcomes.of` takes: the error it raised, or its numbers by name."""
+    def _once(self, inputs: Inputs) -> Outcomes:
+        """One run, drawn once whatever comes of it."""
         try:
-            found = of_releases(self._release(inputs, 1), self._witnesses())
-        except Exception as error:
-            return [error]
-        found = narrowed(found, self._cells)
-        return [dict(zip(found.keys, row)) for row in found.values]
+            if self.mechanism is None:
+                return self._said([self.technique.run(self.task, inputs, self.ctx)])
+            return self._said(self.mechanism.run_many(inputs, 1))
+        except MissingExtra:
+            raise
+        except (Exception, SystemExit) as error:
+            return Outcomes.of([error])
+
+    def _said(self, releases: Sequence[Release]) -> Outcomes:
+        self.guarantee = self.guarantee or releases[0].guarantee
+        return narrowed(of_releases(releases, self._witnesses()), self._cells)
 
     def _witnesses(self) -> pd.DataFrame:
         """Records whose probabilities a released model is asked for."""

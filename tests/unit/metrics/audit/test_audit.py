@@ -11,6 +11,7 @@ from pets_metrics.privacy.audit.claim import Claim
 from pets_metrics.privacy.audit.neighbours import of_bounds, of_schema
 from pets_metrics.privacy.audit.outcomes import Outcomes
 from pets_metrics.privacy.audit.scores import MATCHED, RATIO, learned
+from pets_metrics.privacy.audit.target import from_scratch
 from pets_metrics.privacy.audit.techniques import moved_cells, narrowed, of_technique
 
 SURE = 1 - 1e-7
@@ -73,6 +74,22 @@ def test_a_refusal_that_depends_on_one_value_is_judged(rng):
 
     found = audit(refuses, Claim(1.0), of_bounds(0, 1), runs=4_000, level=SURE, rng=rng)
     assert found.outcome == "violation found" and "beside" in found.worst.neighbours
+
+
+def test_errors_in_batches_keep_their_rate():
+    """Errors at the rates 1e-3 and 2e-3 keep the claim, where one in a call for many ends the whole call."""
+    accused = 0
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+
+        def fails(x, size, rng=rng):
+            if (rng.random(size) < (2e-3 if x.sum() > 6 else 1e-3)).any():
+                raise ValueError
+            return np.zeros(size)
+
+        found = audit(fails, Claim(np.log(2)), of_bounds(0, 1), runs=20_000, level=SURE, rng=rng)
+        accused += found.outcome == "violation found"
+    assert accused == 0
 
 
 def test_no_noise_at_all(rng):
@@ -158,7 +175,7 @@ ONE_TABLE = ("marginals", {"tables": [["sex"]]})
 def test_a_sound_technique(unit, rng):
     target = target_of("dp-laplace-marginals", ONE_TABLE, unit, epsilon=1.0)
     pairs = of_schema(target.schema, conforming=True)
-    found = audit(target, Claim(1.0, unit=unit), pairs, runs=1_500, level=SURE, rng=rng)
+    found = audit(target, Claim(1.0, unit=unit), pairs, runs=4_000, level=SURE, rng=rng)
     assert found.outcome == "no violation found"
     assert {f.check for f in found.also} >= {"replay", "ledger"}
     assert found.planted.power > 0.95  # it is not blind
@@ -181,7 +198,9 @@ class Halved:
 
     def __init__(self, mechanism):
         self.inner = mechanism
-        self.noise = type("Noise", (), {"norm": "l1", "sensitivity": mechanism.noise.sensitivity / 2})()
+        noise = mechanism.noise
+        half = {"norm": "l1", "sensitivity": noise.sensitivity / 2, "exchanged": noise.exchanged / 2}
+        self.noise = type("Noise", (), half)()
 
     def exact(self, inputs):
         return self.inner.exact(inputs)
@@ -236,6 +255,28 @@ def test_of_many_cells_those_are_seen_that_move():
 def test_a_technique_on_a_task_that_it_cannot_answer():
     with pytest.raises(PetsEvalError, match="cannot be audited on the task group-means"):
         target_of("dp-laplace-marginals", ("group-means", {}))
+
+
+class Refusing:
+    """A mechanism that fails in each call for many releases, and in every other call for one."""
+
+    def __init__(self, mechanism):
+        self.inner, self.calls = mechanism, 0
+
+    def run_many(self, inputs, n):
+        self.calls += 1
+        if n > 1 or self.calls % 2:
+            raise ValueError
+        return self.inner.run_many(inputs, n)
+
+
+def test_releases_that_fail_together_are_made_one_by_one():
+    target = target_of("dp-laplace-marginals", ONE_TABLE)
+    frame = of_schema(target.schema, conforming=True)[1].first
+    target.mechanism = Refusing(target.mechanism)
+    found = from_scratch(target, lambda t: t.run_many(frame, 4))
+    assert sorted(found.labels) == ["", "", "raised ValueError", "raised ValueError"]
+    assert np.isfinite(found.values).all(axis=1).sum() == 2 and target.mechanism.calls == 5  # each drawn once
 
 
 def test_the_answer_of_a_release_is_read_by_cell():

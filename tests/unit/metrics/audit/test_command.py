@@ -11,6 +11,8 @@ from pets_metrics.privacy.audit.bounds import epsilon_ceiling, pair_floor
 from pets_metrics.privacy.audit.claim import Claim
 
 MODULE = """\
+import sys
+
 import numpy as np
 
 rng = np.random.default_rng()
@@ -32,6 +34,15 @@ class Release:
 
 def two(a, b):
     return 0.0
+
+
+def talking(data):
+    print("so far so good")
+    return len(data) + rng.laplace()
+
+
+def leaving(data):
+    sys.exit(0)
 
 
 def raising(data):
@@ -160,6 +171,9 @@ BAD = {
     "needs a module": (["needing_here:f", *CLAIM], "needs the module 'not_there_at_all'"),
     "two arguments": (["audited_here:two", *CLAIM], "also requires 'b'"),
     "always raises": (["audited_here:raising", *CLAIM], "raised ValueError"),
+    "always leaves": (["audited_here:leaving", *CLAIM], "raised SystemExit"),
+    "both kinds": (["audited_here:noisy", "--claim", "epsilon=1,mu=1"], "not both"),
+    "seed": (["audited_here:noisy", *CLAIM, "--seed", "-1"], "--seed"),
     "no callable": (["audited_here:value", *CLAIM], "is not a function"),
     "nothing": (["", *CLAIM], "name what is to be audited"),
     "no technique": (["dp-laplace-marginal", *CLAIM], "did you mean 'dp-laplace-marginals'"),
@@ -194,6 +208,11 @@ BAD = {
     "other neighbours": (["dp-laplace-marginals", "--neighbours", "replace"], "give --claim as well"),
     "delta of a technique": (["dp-laplace-marginals", "--delta", "0.1"], "--delta needs --claim"),
 }
+
+
+def test_what_the_target_prints_is_no_part_of_the_answer(folder, capsys):
+    code, out, _ = run(capsys, "audited_here:talking", *CLAIM, "--runs", "400", "--json", *SURE)
+    assert code == 0 and json.loads(out)["outcome"] == "no violation found"
 
 
 @pytest.mark.parametrize("words, said", BAD.values(), ids=BAD)

@@ -94,6 +94,15 @@ def test_conforming_tables_conform(unit, schema):
                     assert list(table.columns) == list(schema.columns)
 
 
+def test_categories_are_those_of_a_file_unless_tables_conform():
+    """A categorical column lists its whole domain, so that `value_counts` would tell no key from the data."""
+    for conforming in (False, True):
+        pairs = of_schema(built_in(), conforming=conforming)
+        rare = next(p for p in pairs if p.name.startswith("a rare key"))
+        listed = [set(side["region"].value_counts().index) for side in (rare.first, rare.second)]
+        assert (listed[0] == listed[1]) == conforming
+
+
 def test_what_lies_outside_says_so():
     schema = toy().schema
     for pair in of_schema(schema):
@@ -150,3 +159,42 @@ def test_too_few_units_are_refused():
     data = toy()
     with pytest.raises(Unsupported, match="at least 16 units"):
         of_table(data.train.frame().head(10), data.schema)
+
+
+UNITS = {
+    "id": Column("id"),
+    "integer": Column("integer", bounds=(0, 60)),
+    "real": Column("real", bounds=(0, 1)),
+    "date": Column("date", bounds=(0, 60)),
+    "categorical": Column("categorical", domain=tuple(f"p{i}" for i in range(40))),
+}
+
+
+@pytest.mark.parametrize("kind", UNITS)
+def test_whoever_is_added_is_new(kind):
+    schema = Schema({"who": UNITS[kind], "a": Column("categorical", domain=("x", "y"))}, unit="who")
+    there = {
+        "id": [f"added-{i}" for i in range(20)],
+        "integer": np.arange(5.0, 25.0),
+        "real": np.arange(20) / 20,
+        "date": pd.to_datetime(np.arange(10, 30), unit="D"),
+        "categorical": [f"p{i}" for i in range(5, 25)],
+    }[kind]
+    frame = schema.conform(pd.DataFrame({"who": there, "a": ["x", "y"] * 10}), where="test")
+    for pair in of_table(frame, schema)[1:]:
+        for k, table in ((1, pair.second), (8, pair.times(8))):
+            assert len(table) == 20 + k and table["who"].nunique() == 20 + k, pair.name
+    for pair in of_schema(schema, conforming=True):
+        if len(pair.first):
+            assert pair.times(3)["who"].nunique() == pair.first["who"].nunique() + 3, pair.name
+
+
+def test_nobody_can_be_added_where_all_are_there():
+    who = Column("integer", bounds=(1, 20))
+    schema = Schema({"who": who, "a": Column("categorical", domain=("x", "y"))}, unit="who")
+    frame = schema.conform(pd.DataFrame({"who": np.arange(1.0, 21.0), "a": ["x", "y"] * 10}), where="test")
+    with pytest.raises(Unsupported, match="so that nobody can be added"):
+        of_table(frame, schema)
+    few = Schema({"who": Column("integer", bounds=(1, 9)), "a": schema.columns["a"]}, unit="who")
+    with pytest.raises(PetsEvalError, match="may take 9 values"):
+        of_schema(few)

@@ -4,11 +4,15 @@ import time
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from pets_eval.model import Column, Schema
 from pets_metrics.privacy.audit.claim import Claim
 from pets_metrics.privacy.audit.neighbours import of_bounds, of_schema
 from pets_metrics.privacy.audit.probes import (
+    _both,
+    _correlated,
+    _standard_ranks,
     canary,
     clocked,
     error_channel,
@@ -134,6 +138,16 @@ def test_floating_point_noise_shows_its_grid(rng):
     assert not last_bits(snapped, pair("against none"), CLAIM, level=SURE).violated
 
 
+def test_bits_of_numbers_that_do_not_come_out_are_not_judged(rng):
+    def crashing(x):
+        if not len(x):
+            raise ValueError
+        return len(x) + rng.laplace()
+
+    found = last_bits(crashing, pair("against none"), CLAIM)
+    assert found.outcome == "not measured" and "number" in found.note
+
+
 # -- the same again ----------------------------------------------------------------------------------------------------
 
 
@@ -179,7 +193,58 @@ def test_noise_that_goes_together_without_repeating(rng):
             self.calls[len(x)] += 1
             return len(x) + shared.setdefault(i, rng.laplace()) + 0.1 * rng.laplace()
 
-    assert "up and down together" in reused_noise(Shared(), pair("against none"), CLAIM, level=SURE).note
+    found = reused_noise(Shared(), pair("against none"), CLAIM, level=0.9995)
+    assert "up and down together" in found.note and found.p_value == pytest.approx(1 / 40_001, rel=1e-4)
+    assert not reused_noise(Shared(), pair("against none"), CLAIM, level=SURE).violated  # shuffles cannot be so sure
+
+
+@pytest.mark.parametrize("rate", [1 / 64, 0.1, 0.5])
+@pytest.mark.parametrize("numbers", [1, 4])
+def test_false_alarms_on_few_values(numbers, rate):
+    """400 sound mechanisms at a level of 0.95: more than 45 alarms have a probability below 1e-6."""
+    rng = np.random.default_rng(6)
+
+    def sparse(x, size):
+        return (rng.random((size, numbers)) < rate).astype(float)
+
+    accused = sum(reused_noise(sparse, pair("against none"), CLAIM, level=0.95).violated for _ in range(400))
+    assert accused <= 45
+
+
+def test_one_run_on_each_side_that_meets_another_shows_nothing():
+    places = {0: 0, 1: 0}
+
+    def once(x):  # one run on each input is not zero, in the same place
+        places[len(x)] += 1
+        return float(places[len(x)] == 12)
+
+    assert not reused_noise(once, pair("against none"), CLAIM, level=0.95).violated
+
+
+def test_rank_correlations_by_scipy(rng):
+    one, other = rng.integers(0, 5, (64, 3)).astype(float), rng.normal(size=(64, 3))
+    products = (_standard_ranks(one) * _standard_ranks(other)).sum(axis=0)
+    np.testing.assert_allclose(products, [stats.spearmanr(one[:, j], other[:, j]).statistic for j in range(3)])
+    for shared in (0.2, 0.3, 0.4):
+        y = other[:, :1] + shared * one[:, :1]
+        p, reference = _correlated(one[:, :1], y, 0.9995), stats.spearmanr(one[:, 0], y[:, 0]).pvalue
+        assert abs(np.log(p / reference)) < 1.2  # five deviations of the twenty shuffles that end it
+
+
+def test_a_batch_that_raises_is_not_drawn_again_for_itself():
+    """Errors at the rates 0.01 and 0.02; if each call for twenty were drawn again alone, they would be 1 to 3.6."""
+    rng = np.random.default_rng(8)
+
+    def fails(x, size):
+        if (rng.random(size) < 0.01 * (1 + len(x))).any():
+            raise ValueError
+        return np.zeros(size)
+
+    ends = of_callable(fails)
+    counts = np.zeros(2)
+    for _ in range(1_500):
+        counts += [(o.labels == "raised ValueError").sum() for o in _both(ends, pair("against none"), 20)]
+    assert counts[0] > 80 and 1.4 < counts[1] / counts[0] < 2.8
 
 
 # -- time --------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from pets_eval.model import Schema
 from pets_eval.registry import make_task, make_technique
 from pets_metrics.privacy.audit.claim import Claim
 from pets_metrics.privacy.audit.neighbours import of_schema
-from pets_metrics.privacy.audit.replay import Replayable, replay
+from pets_metrics.privacy.audit.replay import Calibrated, Replayable, replay
 from pets_metrics.privacy.audit.techniques import of_technique
 
 NAMES = {
@@ -44,6 +44,7 @@ def test_our_own_mechanisms_move_by_what_they_declare(name, unit):
 class Noise:
     norm: str
     sensitivity: float
+    exchanged: float = 0.0
 
 
 @dataclass
@@ -70,10 +71,26 @@ def test_an_understated_sensitivity_is_found(norm, weight, violated):
         assert np.isnan(found.epsilon) or violated
 
 
-@pytest.mark.parametrize("norm, factor", [("l1", 2.0), ("l2", np.sqrt(2))])
-def test_a_replaced_unit_moves_more(norm, factor):
+@pytest.mark.parametrize("norm, most", [("l1", 2.0), ("l2", np.sqrt(2))])
+def test_a_replaced_unit_moves_more(norm, most):
     target, _ = prepared("dp-laplace-marginals", "record")
     pairs = of_schema(Schema(target.schema.columns), "replace", conforming=True)
     claim = Claim(1.0, neighbours="replace")
-    assert not replay(Counts(Noise(norm, 1.0)), target, pairs, claim).violated
-    assert replay(Counts(Noise(norm, 0.99)), target, pairs, claim).violated
+    assert not replay(Counts(Noise(norm, 1.0, most)), target, pairs, claim).violated
+    assert replay(Counts(Noise(norm, 1.0, 0.99 * most)), target, pairs, claim).violated
+
+
+@pytest.mark.parametrize("params", [{}, {"noise": "gaussian"}, {"noise": "gaussian", "count_share": 0.1}])
+def test_signed_sums_that_are_replaced_move_by_what_they_declare(params):
+    target = of_technique(make_technique("dp-group-means", params), make_task("group-means", {}), toy().schema)
+    pairs = of_schema(target.schema, "replace", conforming=True)
+    claim = Claim(target.mechanism.noise.replaced["epsilon"], 1e-6, neighbours="replace")
+    assert isinstance(target.mechanism.noise, Calibrated)
+    assert not replay(target.mechanism, target, pairs, claim).violated
+
+
+def test_noise_of_several_parts_is_not_replayed_as_one():
+    target = of_technique(
+        make_technique("dp-group-means", {"keys": "private"}), make_task("group-means", {}), toy().schema
+    )
+    assert not isinstance(target.mechanism.noise, Calibrated)

@@ -15,7 +15,7 @@ from pets_metrics.privacy.audit import sampling
 from pets_metrics.privacy.audit.commands import of_command
 from pets_metrics.privacy.audit.outcomes import Outcomes
 from pets_metrics.privacy.audit.sampling import Sampler, concatenated
-from pets_metrics.privacy.audit.target import limited, of_callable
+from pets_metrics.privacy.audit.target import BatchRaisedError, from_scratch, limited, of_callable
 
 DATA = np.array([1.0, 2.0])
 
@@ -69,14 +69,17 @@ def test_an_error_is_an_outcome_of_the_run_that_raised_it():
     assert of_callable(sometimes).run_many(DATA, 3).labels.tolist() == ["", "raised ValueError", ""]
 
 
-def test_a_batch_that_raises_is_run_one_by_one():
+def test_after_a_batch_that_raises_all_is_run_one_by_one():
     def batch(data, size):
         if size > 1:
             raise KeyError
         return np.ones(size)
 
-    found = of_callable(batch).run_many(DATA, 3)
-    assert found.values.ravel().tolist() == [1.0] * 3 and set(found.labels) == {""}
+    with pytest.raises(BatchRaisedError):
+        of_callable(batch).run_many(DATA, 3)
+    found = from_scratch(of_callable(batch), lambda target: [target.run_many(DATA, n) for n in (1, 3)])
+    assert [len(o) for o in found] == [1, 3]
+    assert found[1].values.ravel().tolist() == [1.0] * 3 and set(found[1].labels) == {""}
 
 
 @pytest.mark.parametrize(
@@ -196,25 +199,53 @@ def test_processes_that_repeat_each_other_are_given_up(two_processes):
     assert len(set(sampler.draw(DATA, 20).values.ravel())) == 20
 
 
-def test_a_constant_is_no_repetition(two_processes):
-    sampler = slow(of_callable(lambda data: 1.0))
+def test_processes_that_are_not_seen_to_differ_are_given_up(two_processes):
+    pids = set()
+
+    def constant(data):
+        pids.add(os.getpid())  # seen here only if this process runs it
+        return 1.0
+
+    sampler = slow(of_callable(constant))
     assert sampler.draw(DATA, 20).values.ravel().tolist() == [1.0] * 20
-    assert sampler.done == 20
+    assert sampler.done == 20 and pids == {os.getpid()} and not sampler._alone
+
+
+def test_rare_events_of_an_inherited_generator_are_not_counted_twice(two_processes):
+    generator = np.random.default_rng(3)
+    calls = []
+
+    def rare(data):
+        calls.append(1)
+        return float(generator.random() < 0.01)
+
+    assert len(slow(of_callable(rare)).draw(DATA, 40)) == len(calls) == 40  # all in this process
 
 
 def test_labels_survive_a_process(two_processes):
     def raises(data):
-        raise OSError
+        raise OSError if os.getpid() % 2 or np.random.random() < 0.5 else KeyError
 
-    assert set(slow(of_callable(raises)).draw(DATA, 8).labels) == {"raised OSError"}
-    assert set(slow(of_callable(lambda data: "text")).draw(DATA, 8).labels) == {Outcomes.of(["text"]).labels[0]}
+    ends = slow(of_callable(raises)).draw(DATA, 40).labels
+    assert set(ends) <= {"raised OSError", "raised KeyError"}
+    texts = slow(of_callable(lambda data: f"text {os.getpid()}")).draw(DATA, 20).labels
+    assert len(set(texts)) == 2 and Outcomes.of([f"text {os.getpid()}"]).labels[0] not in texts
+
+
+def test_a_batch_that_raises_in_a_process_is_reported(two_processes):
+    def batch(data, size):
+        raise KeyError
+
+    with pytest.raises(BatchRaisedError) as raised:
+        slow(of_callable(batch)).draw(DATA, 40)
+    assert raised.value.singly.batch is None
 
 
 def test_a_process_that_dies_or_hangs_is_reported(two_processes):
     with pytest.raises(PetsEvalError, match="ended its process"):
-        slow(of_callable(lambda data: os._exit(9))).draw(DATA, 8)
+        slow(of_callable(lambda data: os._exit(9))).draw(DATA, 20)
     with pytest.raises(PetsEvalError, match="did not return"):
-        slow(of_callable(lambda data: time.sleep(5), patience=0.1)).draw(DATA, 8)
+        slow(of_callable(lambda data: time.sleep(5), patience=0.1)).draw(DATA, 20)
 
 
 def test_rehearsal_finds_the_cost_and_calls_are_bounded():

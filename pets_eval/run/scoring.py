@@ -188,7 +188,7 @@ def _lacks(missing: Sequence[str], evidence: Evidence) -> str:
     if "synthetic" in missing and evidence["release"].kind == "microdata":
         return "records are looked at on the task microdata only"
     words = {"synthetic": "released records", "control": "people held out", "guarantee": "guarantee"}
-    return f"there are no {', '.join(words.get(n, n) for n in missing)} here"
+    return f"here is no {', no '.join(words.get(n, n) for n in missing)}"
 
 
 def true_answer(job: Job, task: Task, dataset: Dataset) -> Answer:

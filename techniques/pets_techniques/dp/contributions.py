@@ -55,6 +55,8 @@ def assumptions(schema: Schema, noise: Certified) -> tuple[str, ...]:
     most = most_rows(schema)
     unit = "one record" if schema.unit == "record" else f"all rows with one value of {schema.unit!r}"
     bound = "" if schema.unit == "record" else f", of which the first {most} are used and the others dropped"
+    if schema.unit != "record" and schema.columns[schema.unit].nullable:
+        bound += "; rows without a value count as those of one unit, so that their people are protected together only"
     return (
         f"the unit of privacy is {unit}{bound}",
         "neighbouring tables differ by one unit more or less; where the number of units is public, so that one is "

@@ -57,7 +57,10 @@ class Grouping(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """With private keys: counts above a threshold, and noise on the sums of those groups that show."""
+    """With private keys: counts above a threshold, and noise on the sums of those groups that show.
+
+    Noise of two kinds has no one sensitivity to hold a replayed vector against: `sensitivity` is for words only.
+    """
 
     keys: Threshold
     sums: Noise

@@ -48,6 +48,11 @@ class Threshold:
         return self.noise.sensitivity
 
     @property
+    def exchanged(self) -> float:
+        """That to one unit in another's place."""
+        return self.noise.exchanged
+
+    @property
     def norm(self) -> str:
         """L1 or L2, by the noise."""
         return self.noise.norm

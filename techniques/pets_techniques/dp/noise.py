@@ -44,14 +44,15 @@ class Noise:
     """A resolved mechanism: `parameters` come out of the library's privacy map at the stated sensitivity.
 
     That is the sensitivity to one unit more or less; `replaced` is what the same map gives where one unit is replaced
-    by another, which moves an L1 norm by twice as much, and the square of an L2 norm of counts. `deviation` is the
-    standard deviation of the noise on one number; with 95 % probability or more it is at most `half_width` away from 0.
+    by another, which moves the numbers by at most `exchanged` in the same norm. `deviation` is the standard deviation
+    of the noise on one number; with 95 % probability or more it is at most `half_width` away from 0.
     """
 
     measurement: Any
     mechanism: str
     norm: str
     sensitivity: float
+    exchanged: float
     scale: float
     parameters: Mapping[str, float]
     replaced: Mapping[str, float]
@@ -110,6 +111,7 @@ def laplace(sensitivity: int, epsilon: float) -> Noise:
         "laplace",
         "l1",
         sensitivity,
+        2 * sensitivity,
         scale,
         parameters={"epsilon": measurement.map(sensitivity)},
         replaced={"epsilon": measurement.map(2 * sensitivity)},
@@ -157,6 +159,7 @@ def gaussian(
         "gaussian",
         "l2",
         sensitivity,
+        replaced,
         scale,
         parameters={"epsilon": certain, "delta": failure, "rho": measurement.map(sensitivity)},
         replaced={"epsilon": certified.map(replaced)[0], "delta": failure, "rho": measurement.map(replaced)},

@@ -20,7 +20,7 @@ from pets_eval.model import (
     param,
 )
 from pets_eval.registry import technique
-from pets_techniques.dp.amplification import BOUND, amplified, local_epsilon
+from pets_techniques.dp.amplification import BOUND, amplified, local_epsilon, widest
 from pets_techniques.dp.coins import MODULES, response
 from pets_techniques.dp.contributions import hazards
 from pets_techniques.dp.local import Poll, Retold, assumptions
@@ -76,7 +76,8 @@ class ShuffleCounts(Technique):
     """Counts from randomised response (OpenDP) whose reports are shuffled: (epsilon, delta)-private for the receiver.
 
     The local epsilon is the largest with which the shuffled reports have the epsilon that is asked for, by the bound
-    of Feldman, McMillan and Talwar (2021); where too few people take part for it, it is that epsilon itself.
+    of Feldman, McMillan and Talwar (2021), as far as that is proven; where too few people take part for it, it is that
+    epsilon itself.
     """
 
     epsilon: float = param(1.0, ge=1e-3, le=20, help="privacy loss towards the receiver, of all that one person sends")
@@ -137,6 +138,8 @@ class ShuffleCounts(Technique):
                 events=plan.events(),
                 assumes=(f"{people:,} people are too few for the bound: shuffling is not counted on",),
             )
+        proven = plan.epsilon > (1 - 1e-6) * widest(people, self.delta)
+        most = ", the most for which the bound is proven with so many people" if proven else ""
         event = {
             "mechanism": "shuffled",
             "local_epsilon": plan.epsilon,
@@ -152,7 +155,8 @@ class ShuffleCounts(Technique):
             parameters={"epsilon": epsilon, "delta": self.delta},
             events=(event,),
             assumes=(
-                f"at least {people:,} people answer with the same randomiser, {plan.epsilon:.6g}-private by itself",
+                f"at least {people:,} people answer with the same randomiser, {plan.epsilon:.6g}-private by itself"
+                + most,
                 "the shuffler tells nobody who sent what, and the receiver sees the shuffled reports only",
             ),
         )

@@ -133,7 +133,7 @@ class Survey:
         At one and the same epsilon, that is the one with the fewest categories.
         """
         if self.everything:
-            kinds = list(dict.fromkeys(self.randomisers))
+            kinds = list(dict.fromkeys(r for r in self.randomisers if r.response.epsilon > 0)) or [self.randomisers[0]]
             return tuple(r.event(self.rows * self.randomisers.count(r)) for r in kinds)
         telling = [r for r in self.randomisers if r.response.epsilon > 0] or list(self.randomisers)
         return (min(telling, key=lambda r: r.response.categories).event(1),)

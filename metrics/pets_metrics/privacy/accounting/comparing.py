@@ -14,6 +14,7 @@ from pets_metrics.privacy.accounting.notions import need_proven
 Ordering = Literal["stronger", "equal", "weaker"]
 _OWN = {"zcdp": "rho", "gdp": "mu"}
 _ROUNDING = 1e-3  # relative: what grids and searches may move an epsilon
+_FLOAT = 1e-9  # relative: a difference that says nothing but that sums were rounded
 
 
 def compare(first: Guarantee, second: Guarantee) -> Ordering:
@@ -67,8 +68,9 @@ class Recomputed:
 
     @property
     def excess(self) -> float:
-        """By how much the account is above the claim; negative where the claim is cautious."""
-        return self.composed.pld - self.claimed
+        """By how much the account is above the claim; negative where the claim is cautious, 0 but for rounding."""
+        difference = self.composed.pld - self.claimed
+        return 0.0 if abs(difference) <= _FLOAT * self.claimed else difference
 
     @property
     def optimistic(self) -> bool:

@@ -20,6 +20,7 @@ _INTERVAL = 1e-4  # of the grid of losses, dp-accounting's own choice
 _RESOLVED = 200  # steps of the grid in the smallest loss
 _CELLS = 2_000_000  # the largest grid; beyond, it is made coarser
 _TOLERANCE = 0.01  # by how much two sound accountants may differ by rounding
+_FLOAT = 1e-12  # relative: failures that are delta but for the rounding of their sum are delta
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,12 @@ class Composed:
     """What *releases* cost together, at `delta` for one `unit` of privacy under `adjacency`.
 
     `pld` is the smallest epsilon by the composed loss distribution, or by adding up where that is less; `rdp` by Renyi
-    divergences (NaN where they are not known); `basic` the sum of the epsilons of those that state one (infinite where
-    one does not). `agree` is False where Renyi divergences, which are never tighter, give less than an exact loss
-    distribution does: then one of them is wrong, and neither is to be relied on. `exact` is True where every mechanism
-    is accounted exactly, so that no sound accountant finds less. `distribution` is the composed loss.
+    divergences (NaN where they are not known); `basic` the sum of the largest losses (infinite where one has none, or
+    where the failures, which add up to `failure`, are more than `delta`). `agree` is False where Renyi divergences,
+    which are never tighter, give less than an exact loss distribution does: then one of them is wrong, and neither is
+    to be relied on. `exact` is True where every mechanism is accounted exactly, so that no sound accountant finds less;
+    `stated` where every one is taken as it is stated, with nothing below to reckon from. `distribution` is the composed
+    loss.
     """
 
     delta: float
@@ -43,6 +46,8 @@ class Composed:
     unit: str = "record"
     adjacency: str = "add-remove"
     notes: tuple[str, ...] = ()
+    failure: float = 0.0
+    stated: bool = False
     distribution: LossDistribution = field(repr=False, compare=False, default=LossDistribution(None))
 
     @property
@@ -84,19 +89,22 @@ def composed(
     """The same from the mechanisms themselves; one that is listed several times was run as often."""
     grid = interval(found)
     loss = LossDistribution(distribution(found, grid))
-    basic = added(found)
+    total = added(found)
+    left = _left(total.delta, delta)
+    basic = total.epsilon if left >= 0 else math.inf
     pld = loss.epsilon(delta)
-    if basic.delta == delta:
-        pld = basic.epsilon  # of a loss that is reached, free of the grid's rounding
-    elif basic.delta < delta:
-        pld = min(pld, basic.epsilon)
+    if left == 0:
+        pld = basic  # of a loss that is reached, free of the grid's rounding
+    elif left > 0:
+        pld = min(pld, basic)
     rdp = by_renyi(found, delta)
     exact = all(p.tight for p in found)
     agree = not (exact and rdp < pld * (1 - _TOLERANCE) - 10 * grid)
     notes = tuple(dict.fromkeys(f"{p.name}: {p.note}" for p in found if p.note))
     if not agree:
         notes += ("the accountants contradict each other: rely on neither",)
-    return Composed(delta, pld, rdp, basic.epsilon, agree, exact, releases, unit, adjacency, notes, loss)
+    stated = bool(found) and all(p.stated for p in found)
+    return Composed(delta, pld, rdp, basic, agree, exact, releases, unit, adjacency, notes, total.delta, stated, loss)
 
 
 def common(items: Iterable[Guarantee | Mapping[str, Any]], adjacency: str = "") -> tuple[str, str]:
@@ -210,22 +218,26 @@ def by_renyi(found: Sequence[Part], delta: float) -> float:
     curve = total_renyi(found)
     if curve is None:
         return math.nan
-    left = delta - sum(p.times * p.failure for p in found)
+    total = added(found)
+    left = _left(total.delta, delta)
     if left < 0 or (left == 0 and any(p.pure == math.inf for p in found)):
         return math.inf
-    pure = added(found).epsilon
-    return min(pure, Renyi(ORDERS, tuple(curve)).epsilon(left))
+    return min(total.epsilon, Renyi(ORDERS, tuple(curve)).epsilon(left))
 
 
 def added(found: Sequence[Part]) -> Approx:
     """Basic composition: epsilons and failures add up (Dwork and Roth 2014, theorem 3.16); epsilon may be infinite."""
     epsilon = math.fsum(p.times * p.pure for p in found if p.times)
-    failure = min(math.fsum(p.times * p.failure for p in found if p.times), 1 - 1e-16)
-    return _Sum(epsilon, failure)
+    return _Sum(epsilon, math.fsum(p.times * p.failure for p in found if p.times))
+
+
+def _left(failure: float, delta: float) -> float:
+    """What is left of *delta* after the failures; 0 where they are equal but for the rounding of a sum."""
+    return 0.0 if math.isclose(failure, delta, rel_tol=_FLOAT) else delta - failure
 
 
 class _Sum(Approx):
-    """A sum of guarantees, which may be infinite."""
+    """A sum of guarantees, which may be infinite, and whose failures may add up to more than 1."""
 
     def __post_init__(self) -> None:
         """Anything goes: it was added up from what was checked."""

@@ -42,7 +42,12 @@ def parts(guarantee: Guarantee) -> list[Part]:
 
 
 def part(event: Mapping[str, Any], adjacency: str = "add-remove") -> Part:
-    """The mechanism of one *event*; *adjacency* matters for subsampling and randomised response only."""
+    """The mechanism of one *event*; *adjacency*, add-remove or replace, matters for sampling and for local reports.
+
+    Raises `Unsupported` for another adjacency or mechanism, and `PetsEvalError` where its figures make no sense.
+    """
+    if adjacency != "add-remove" and not adjacency.startswith("replace"):
+        raise Unsupported(f"the adjacency {adjacency[:40]!r} is not known to the accountants: add-remove or replace is")
     name = str(event.get("mechanism", ""))
     if name not in _KNOWN:
         raise Unsupported(f"the mechanism {name[:40]!r} is not known to the accountants")
@@ -51,8 +56,7 @@ def part(event: Mapping[str, Any], adjacency: str = "add-remove") -> Part:
 
 def _randomised_response(event: Mapping[str, Any], times: int, adjacency: str) -> Part:
     """A value that is kept with probability `truth`, else replaced by one of the others: `count` such reports."""
-    if not adjacency.startswith("replace"):
-        raise Unsupported("randomised response hides what is answered, not who answers: its adjacency is replace")
+    _need_replaced("randomised response", adjacency)
     categories, truth = whole(event, "categories", 2), number(event, "truth")
     reports = whole(event, "count", 1) * times
     if categories < 2 or not 0 < truth < 1:
@@ -74,10 +78,21 @@ def _randomised_response(event: Mapping[str, Any], times: int, adjacency: str) -
 
 def _shuffled(event: Mapping[str, Any], times: int, adjacency: str) -> Part:
     """Local reports in random order: epsilon is reckoned anew at the event's delta, whatever it states."""
+    _need_replaced("a shuffled report", adjacency)
     delta = number(event, "delta")
     categories = whole(event, "categories", 0) or None
     found = shuffled_epsilon(number(event, "local_epsilon"), number(event, "reports"), delta, categories=categories)
     return opaque(Approx(found, delta), "shuffled", times, note="epsilon by the bound of Hiding among the clones")
+
+
+def _hadamard_response(event: Mapping[str, Any], times: int, adjacency: str) -> Part:
+    _need_replaced("Hadamard response", adjacency)
+    return opaque(Pure(number(event, "epsilon")), "hadamard-response", times)
+
+
+def _need_replaced(what: str, adjacency: str) -> None:
+    if not adjacency.startswith("replace"):
+        raise Unsupported(f"{what} hides what is answered, not who answers: its adjacency is replace")
 
 
 # -- the vocabulary -------------------------------------------------------------------------------
@@ -93,7 +108,7 @@ _KNOWN: dict[str, Callable[[Mapping[str, Any], int, str], Part]] = {
     "subsampled-gaussian": sampled_gaussian,
     "randomised-response": _randomised_response,
     "shuffled": _shuffled,
-    "hadamard-response": _by(lambda e: Pure(number(e, "epsilon"))),
+    "hadamard-response": _hadamard_response,
     "pure": _by(lambda e: Pure(number(e, "epsilon"))),
     "exponential": _by(lambda e: BoundedRange(number(e, "epsilon"))),
     "approx": _by(lambda e: Approx(number(e, "epsilon"), number(e, "delta"))),

@@ -13,6 +13,8 @@ from pets_metrics.privacy.accounting.comparing import recompute
 
 T = TypeVar("T")
 
+_STATED = "every event is taken as stated, nothing was reckoned anew but their sum: it confirms no mechanism"
+
 
 @metric(
     axis="privacy",
@@ -30,7 +32,8 @@ def recomputed_epsilon(guarantee: Guarantee) -> dict[str, Estimate]:
 
     "pld" is from privacy loss distributions, "rdp" from Renyi divergences, both at the delta that is claimed; "claimed"
     is the claim and "excess" is "pld" minus it: below 0 the claim is cautious. Above 0 it is refuted where the account
-    is exact, which "proven excess" tells; where it is not, that is 0, and the claim needs a proof of its own.
+    is exact, which "proven excess" tells; where it is not, that is 0, and the claim needs a proof of its own. Where
+    every event is taken as it is stated, the note of "pld" says so: an excess of 0 is then no confirmation.
     Raises `Unsupported` where no mechanism is described, or none that can be accounted.
 
     >>> event = {"mechanism": "gaussian", "scale": 1.0, "sensitivity": 1.0, "norm": "l2"}
@@ -46,7 +49,8 @@ def recomputed_epsilon(guarantee: Guarantee) -> dict[str, Estimate]:
     """
     found = _applied(recompute, guarantee)
     at = f"at delta = {found.composed.delta:g} per {guarantee.unit}, {guarantee.adjacency}"
-    notes = "; ".join((f"dp-accounting {at}", *found.composed.notes))
+    anew = (_STATED,) if found.composed.stated else ()
+    notes = "; ".join((f"dp-accounting {at}", *found.composed.notes, *anew))
     if math.isnan(found.claimed):
         claimed = excess = proven = Estimate.missing(f"the guarantee ({guarantee.notion}) states no epsilon")
     else:

@@ -58,7 +58,8 @@ def gaussian(event: Mapping[str, Any], times: int, adjacency: str) -> Part:
     variance s^2 is, up to a factor of (1 + t) / (1 - t) for each number that moves, continuous noise of variance
     s^2 - w^2 that was rounded at random with width w, where t = 2 e^(-2 pi^2 w^2) (Peikert 2010, theorem 3.1). The
     width is chosen so that all factors together move the loss by less than 1e-12; noise too narrow for that is
-    accounted by its zCDP alone, which discrete noise shares (Canonne, Kamath and Steinke 2020, theorem 14).
+    accounted by its zCDP alone, which discrete noise shares (Canonne, Kamath and Steinke 2020, theorem 14). Scale and
+    sensitivity of discrete noise are in steps of its grid.
     """
     scale, sensitivity = positive(event, "scale"), number(event, "sensitivity")
     many = Gdp(sensitivity / scale * math.sqrt(times))
@@ -67,10 +68,11 @@ def gaussian(event: Mapping[str, Any], times: int, adjacency: str) -> Part:
         return _normal("gaussian", many, many, tight=True)
     moving = max(1.0, math.floor(sensitivity**2 * (1 + 1e-9))) * times  # numbers that one unit can move
     width = math.log(8 * moving / _SLACK) / (2 * math.pi**2)
-    if event.get("count") == 1 and sensitivity == int(sensitivity) and scale < _SMALL:
+    steps = round(sensitivity)  # whole numbers move by whole numbers, however the root was rounded
+    if event.get("count") == 1 and math.isclose(sensitivity, steps, rel_tol=1e-12) and scale < _SMALL:
 
         def exact(interval: float) -> Any:
-            return _discrete_gaussian_loss(scale, int(sensitivity), interval).self_compose(times)
+            return _discrete_gaussian_loss(scale, steps, interval).self_compose(times)
 
         return replace(_normal("gaussian", many, many, tight=True), profile=concentrated.profile, build=exact)
     if width > _NARROW * scale**2:

@@ -5,37 +5,42 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
 from pets_eval.model import Guarantee, PetsEvalError, Unsupported, near
 from pets_eval.model.record import GuaranteeRow, Manifest, RunRecord
-from pets_metrics.privacy.accounting.composition import Composed, composed
+from pets_metrics.privacy.accounting.composition import Composed, added, composed
 from pets_metrics.privacy.accounting.mechanisms import parts
 from pets_metrics.privacy.accounting.notions import check_delta
 from pets_metrics.privacy.accounting.part import Part
 
 _USUAL = 1e-6  # where no release states a delta but its mechanisms need one
+_FLOAT = 1e-12  # relative: what the rounding of a sum may move a delta
 
 
 @dataclass(frozen=True)
 class Row:
-    """`count` releases of one technique for one task, with what each costs by itself."""
+    """`count` releases of one technique for one task, with what each costs by itself, or why no epsilon holds."""
 
     technique: str
     task: str
     count: int
     epsilon: float
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class Book:
     """What publishing costs the people of one data set, per `unit` under `adjacency`, at `delta`.
 
-    `void` names techniques without a guarantee, and why. `past` is the first release in the order of the plan that
-    goes past the budget, "" if none does.
+    `origin` says where delta is from ("" where it was given) and `reason` why no epsilon holds there ("" where one
+    does). `void` names techniques without a guarantee, and why. `verdict` on a budget is "kept", "exceeded", or "void"
+    where what is published has no guarantee. `past` is the first release in the order of the plan that goes past the
+    budget ("" if none does), in `exceeded`: "epsilon", or "delta" where no epsilon holds.
     """
 
     dataset: str
@@ -47,6 +52,10 @@ class Book:
     total: Composed | None
     void: dict[str, str] = field(default_factory=dict)
     past: str = ""
+    origin: str = ""
+    reason: str = ""
+    exceeded: Literal["", "epsilon", "delta"] = ""
+    verdict: Literal["", "kept", "exceeded", "void"] = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +77,9 @@ def books(
     """One account for each data set, unit and adjacency of the run in *directory*.
 
     *publish* names the techniques whose releases are published, by label or name; left out, all but the anchors that
-    give a guarantee. A release without one counts only where it is named, and then no budget is kept. Raises
-    `PetsEvalError` if this is no run, a name is not in it, or a parameter makes no sense.
+    give a guarantee. A release without one counts only where it is named, and then a budget is void. *delta* left out
+    is the sum of what the releases state, at least what they fail with. Raises `PetsEvalError` if this is no run, a
+    name is not in it, or a parameter makes no sense.
     """
     if delta is not None:
         check_delta(delta)
@@ -100,24 +110,31 @@ def _book(
 ) -> Book:
     releases = sorted(releases, key=lambda r: r.guarantee is None)  # stable: else the order of the plan
     proven = [r for r in releases if r.guarantee is not None]
-    at = delta if delta is not None else _stated(proven)
+    at, origin = (delta, "") if delta is not None else _stated(proven)
     rows: dict[tuple[str, str, int], list[_Release]] = {}
     for r in proven:
         rows.setdefault((r.record.spec.label, r.record.spec.task, id(r.found)), []).append(r)
-    alone: dict[int, float] = {}
+    alone: dict[int, Composed] = {}
     for r in proven:
         if id(r.found) not in alone:
-            alone[id(r.found)] = composed(r.found, at).epsilon
-    shown = tuple(Row(label, task, len(same), alone[found]) for (label, task, found), same in rows.items())
+            alone[id(r.found)] = composed(r.found, at)
+    shown = tuple(
+        Row(label, task, len(same), alone[found].epsilon, _reason(alone[found], same[:1], "it fails by itself"))
+        for (label, task, found), same in rows.items()
+    )
     void = {r.record.spec.label: r.reason for r in releases if r.guarantee is None}
     total = _together(proven, at, key) if proven else None
-    past = ""
-    if budget is not None:
-        if total is not None and total.epsilon > budget:
-            past = proven[_first_past(proven, at, key, budget)].name
-        elif void and chosen:
-            past = next(r.name for r in releases if r.guarantee is None)
-    return Book(*key, at, budget, shown, total, void, past)
+    reason = "" if total is None else _reason(total, proven, "the releases fail by themselves")
+    made = Book(*key, at, budget, shown, total, void, origin=origin, reason=reason)
+    if budget is None:
+        return made
+    if void and chosen:
+        return replace(made, verdict="void")
+    if total is None or total.epsilon <= budget:
+        return replace(made, verdict="kept")
+    first = _first_past(proven, at, key, budget)
+    finite = math.isfinite(_together(proven[: first + 1], at, key).epsilon)
+    return replace(made, verdict="exceeded", past=proven[first].name, exceeded="epsilon" if finite else "delta")
 
 
 def _together(releases: Sequence[_Release], delta: float, key: tuple[str, str, str]) -> Composed:
@@ -137,12 +154,39 @@ def _first_past(releases: Sequence[_Release], delta: float, key: tuple[str, str,
     return low
 
 
-def _stated(releases: Iterable[_Release]) -> float:
-    """The largest delta that a release states; a usual one where none does, but one has no epsilon without."""
-    listed = list(releases)
-    most = max((r.guarantee.parameters.get("delta", 0.0) for r in listed if r.guarantee), default=0.0)
-    needs = any(p.pure == math.inf or p.failure for r in listed for p in r.found)
-    return most or (_USUAL if needs else 0.0)
+def _stated(releases: Sequence[_Release]) -> tuple[float, str]:
+    """The sum of the deltas that releases state, and what it is; more where no epsilon could hold at it."""
+    delta = math.fsum(r.guarantee.parameters.get("delta", 0.0) for r in releases if r.guarantee)
+    failure = added([p for r in releases for p in r.found]).delta
+    origin = "the sum of what the releases state"
+    if failure > delta:
+        delta, origin = failure, "the sum of what the releases fail with"
+    if _unbounded(releases) and delta <= failure * (1 + _FLOAT):
+        delta, origin = delta + _USUAL, f"{origin} and {_USUAL:g} for noise that states none"
+    return min(delta, math.nextafter(1, 0)), origin if releases else ""
+
+
+def _unbounded(releases: Iterable[_Release]) -> bool:
+    return any(p.pure == math.inf and p.times for r in releases for p in r.found)
+
+
+def _reason(total: Composed, releases: Sequence[_Release], fails: str) -> str:
+    """Why no epsilon holds at the delta of *total*, and at which one does; "" where one holds."""
+    if math.isfinite(total.epsilon):
+        return ""
+    if total.failure >= 1:
+        return f"{fails} with probabilities that add up to 1 or more: no epsilon holds at any delta"
+    unbounded, least = _unbounded(releases), _up(total.failure)
+    raised = f"no epsilon holds; raise --delta to {'more than' if unbounded else 'at least'} {least}"
+    if total.failure > total.delta:
+        return f"{fails} with probability {least}, more than delta = {total.delta:g}: {raised}"
+    return f"noise without a largest loss needs a delta beyond what fails by itself ({least}): {raised}"
+
+
+def _up(value: float) -> str:
+    """*value* in as few digits as are not below it, but for the rounding of a sum."""
+    texts = (f"{value:.{digits}g}" for digits in range(4, 18))
+    return next(text for text in texts if float(text) >= value * (1 - _FLOAT))
 
 
 def _release(record: RunRecord, seen: dict[str, tuple[list[Part], Guarantee | None, str]]) -> _Release:

@@ -39,6 +39,18 @@ def test_it_says_that_a_claim_is_optimistic():
     assert opaque["proven excess"].value == 0.0
 
 
+def test_what_is_only_stated_is_not_confirmed():
+    third = {"mechanism": "pure", "epsilon": 10 * (1 - 1e-9) / 3}
+    claim = math.nextafter(math.fsum([third["epsilon"]] * 3), math.inf)
+    found = recomputed_epsilon(g(third, third, third, notion="pure-dp", epsilon=claim))
+    assert found["excess"].value == found["proven excess"].value == 0.0  # and no noise of the sum
+    assert math.copysign(1, found["excess"].value) == 1
+    assert "taken as stated, nothing was reckoned anew" in found["pld"].note
+    noise = {"mechanism": "laplace", "scale": 1.0, "sensitivity": 1.0, "norm": "l1"}
+    mixed = recomputed_epsilon(g(third, noise, notion="pure-dp", epsilon=5.0))
+    assert "reckoned anew" not in mixed["pld"].note
+
+
 def test_what_is_not_known_is_not_measured_and_says_so():
     found = recomputed_epsilon(g({"mechanism": "zcdp", "rho": 0.5}, notion="zcdp", rho=0.5, delta=1e-5))
     assert math.isnan(found["claimed"].value) and "states no epsilon" in found["claimed"].note

@@ -78,8 +78,8 @@ def test_all_releases_are_added_up_per_data_set(run, capsys):
     assert people["dataset"] == "people" and people["unit"] == "person" and people["delta"] == 0
     assert people["epsilon"] == pytest.approx(1.25) and people["accountants agree"]
     assert people["releases"] == [
-        {"technique": "dp-a", "task": "counts", "releases": 2, "epsilon": 0.5},
-        {"technique": "dp-b", "task": "means", "releases": 1, "epsilon": 0.25},
+        {"technique": "dp-a", "task": "counts", "releases": 2, "epsilon": 0.5, "reason": None},
+        {"technique": "dp-b", "task": "means", "releases": 1, "epsilon": 0.25, "reason": None},
     ]
     assert others["epsilon"] == pytest.approx(0.25)
 
@@ -89,11 +89,62 @@ def test_gaussian_releases_are_composed_and_not_just_added(run, capsys):
     from dp_accounting import get_epsilon_gaussian
 
     (book,) = books(capsys, run(*[("dp-g", GAUSSIAN, {}) for _ in range(4)]))
-    assert book["delta"] == 1e-6
-    assert book["epsilon"] == pytest.approx(get_epsilon_gaussian(5.0, 1e-6), rel=2e-3)
-    assert book["rdp"] > book["pld"] and book["added up"] == "Infinity"
+    assert book["delta"] == 4e-6 and book["delta from"] == "the sum of what the releases state"
+    assert book["epsilon"] == pytest.approx(get_epsilon_gaussian(5.0, 4e-6), rel=2e-3)
+    assert book["rdp"] > book["pld"] and book["added up"] is None
+    assert book["reasons"] == {"added up": "a mechanism has no largest loss"}
     (book,) = books(capsys, run(*[("dp-g", GAUSSIAN, {}) for _ in range(4)]), "--delta", "1e-3")
-    assert book["delta"] == 1e-3 and book["epsilon"] == pytest.approx(get_epsilon_gaussian(5.0, 1e-3), rel=5e-3)
+    assert book["delta"] == 1e-3 and book["delta from"] == "--delta"
+    assert book["epsilon"] == pytest.approx(get_epsilon_gaussian(5.0, 1e-3), rel=5e-3)
+
+
+def own(epsilon, delta, *more):
+    event = {"mechanism": "approx", "epsilon": epsilon, "delta": delta}
+    return guarantee(event, *more, notion="approx-dp", epsilon=epsilon, delta=delta)
+
+
+def test_deltas_of_their_own_add_up(run, capsys):
+    directory = run(("dp-o", own(0.5, 1e-6), {}), ("dp-o", own(0.5, 1e-6), {}), ("dp-p", own(0.1, 3e-5), {}))
+    (book,) = books(capsys, directory, "--budget", "2")
+    assert book["delta"] == pytest.approx(3.2e-5) and book["verdict"] == "kept"
+    assert book["epsilon"] == book["added up"] == pytest.approx(1.1) and book["reasons"] == {}
+    assert main(["ledger", directory]) == 0
+    assert "at delta = 3.2e-05, the sum of what the releases state; choose with --delta" in capsys.readouterr().out
+    (book,) = books(capsys, directory, "--delta", "3.2e-5")
+    assert book["epsilon"] == pytest.approx(1.1)
+
+
+def test_failures_beyond_delta_are_told_in_a_sentence(run, capsys):
+    directory = run(("dp-o", own(0.5, 1e-6), {}), ("dp-o", own(0.5, 1e-6), {}), ("dp-p", own(0.1, 3e-5), {}))
+    said = "fail by themselves with probability 3.2e-05, more than delta = 1e-05: no epsilon holds; raise --delta to at"
+    assert main(["ledger", directory, "--delta", "1e-5", "--budget", "2"]) == 1
+    shown = capsys.readouterr().out
+    assert f"together: the releases {said} least 3.2e-05" in shown and "inf" not in shown
+    assert "no epsilon (it fails by itself with probability 3e-05, more than" in shown
+    assert "budget epsilon = 2, delta = 1e-05: exceeded in delta, first by dp-p on counts, repeat 2" in shown
+    (book,) = books(capsys, directory, "--delta", "1e-5", "--budget", "2", code=1)
+    assert book["epsilon"] is book["pld"] is book["rdp"] is book["added up"] is None
+    assert said in book["reasons"]["epsilon"] and "add up to more than" in book["reasons"]["added up"]
+    assert book["exceeded"] == "delta" and [bool(r["reason"]) for r in book["releases"]] == [False, True]
+    (book,) = books(capsys, directory, "--delta", "1e-5", "--budget", "0.4", code=1)
+    assert book["exceeded"] == "epsilon" and book["first past the budget"] == "dp-o on counts, repeat 0"
+
+
+def test_noise_that_states_no_delta_has_one(run, capsys):
+    noise = guarantee({"mechanism": "zcdp", "rho": 0.01}, notion="zcdp", rho=0.01)
+    (book,) = books(capsys, run(("dp-z", noise, {})))
+    assert book["delta"] == 1e-6 and book["delta from"].endswith("and 1e-06 for noise that states none")
+    (book,) = books(capsys, run(("dp-z", noise, {}), ("dp-o", own(0.5, 1e-5), {})))
+    assert book["delta"] == pytest.approx(1.1e-5) and 0.5 < book["epsilon"] < 2
+    (book,) = books(capsys, run(("dp-z", noise, {})), "--delta", "0", "--budget", "1", code=1)
+    assert "raise --delta to more than 0" in book["reasons"]["epsilon"] and book["exceeded"] == "delta"
+
+
+def test_certain_failures_have_no_epsilon(run, capsys):
+    (book,) = books(capsys, run(("dp-o", own(0.5, 0.6), {}), ("dp-o", own(0.5, 0.6), {})), "--delta", "0.9")
+    assert book["added up"] is None
+    assert main(["ledger", run(("dp-o", own(0.5, 0.6), {}), ("dp-o", own(0.5, 0.6), {}))]) == 0
+    capsys.readouterr()
 
 
 def test_the_first_release_past_the_budget_is_named(run, capsys):
@@ -106,7 +157,7 @@ def test_the_first_release_past_the_budget_is_named(run, capsys):
     shown = capsys.readouterr().out
     assert "people, per person (add-remove), at delta = 0" in shown
     assert "7 releases of epsilon 0.5" in shown and "together: epsilon 3.5 " in shown
-    assert "budget epsilon = 2: exceeded, first by dp-a on counts, repeat 4" in shown
+    assert "budget epsilon = 2, delta = 0: exceeded in epsilon, first by dp-a on counts, repeat 4" in shown
 
 
 def test_only_what_is_published_counts(run, capsys):
@@ -129,7 +180,9 @@ def test_what_has_no_guarantee_voids_the_composition(run, capsys):
     assert set(named) == {"sampling", "k-anon", "dp-new"}  # anchors are published only by those who name them
     assert named["sampling"] == "it states none" and "k-anonymity is no guarantee" in named["k-anon"]
     (book,) = books(capsys, directory, "--publish", "dp-a", "--publish", "raw", "--budget", "epsilon=1", code=1)
-    assert book["first past the budget"] == "raw on counts, repeat 0"
+    assert book["verdict"] == "void" and book["first past the budget"] is None
+    assert main(["ledger", directory, "--publish", "raw", "--budget", "epsilon=1"]) == 1
+    assert "budget epsilon = 1, delta = 0: void: raw has no guarantee" in capsys.readouterr().out
     assert main(["ledger", directory, "--publish", "raw"]) == 0
     assert "raw: no guarantee: composition is void if it is published (it states none)" in capsys.readouterr().out
 
@@ -152,6 +205,7 @@ def test_it_survives_runs_without_releases(run, capsys):
     assert "nothing to add up" in capsys.readouterr().out
     (book,) = books(capsys, run(("sampling", None, {})))
     assert book["epsilon"] is None and book["no guarantee"]
+    assert book["reasons"]["epsilon"] == "no release has a guarantee"
 
 
 def test_an_infinite_loss_is_no_guarantee(run, capsys):
@@ -165,6 +219,7 @@ def test_an_infinite_loss_is_no_guarantee(run, capsys):
         (["--budget", "epsilon=-1"], "--budget must be epsilon=E"),
         (["--budget", "epsilon=nan"], "--budget must be epsilon=E"),
         (["--budget", "rho=1"], "--budget must be epsilon=E"),
+        (["--budget", "=1"], "--budget must be epsilon=E"),
         (["--delta", "1"], "delta must be at least 0 and below 1"),
         (["--delta", "nan"], "delta must be at least 0 and below 1"),
         (["--publish", "dp-b"], "no release of this run is by 'dp-b' (did you mean 'dp-a'?)"),

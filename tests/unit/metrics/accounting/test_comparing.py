@@ -62,6 +62,14 @@ def test_the_central_limit_accountant_is_found_optimistic():
     assert found.optimistic and not found.contested and found.excess == pytest.approx(0.128, abs=2e-3)
 
 
+def test_the_rounding_of_a_sum_is_no_excess():
+    pytest.importorskip("dp_accounting")
+    noise = {"mechanism": "laplace", "scale": 1.0, "sensitivity": 1.0, "norm": "l1"}
+    for claimed, excess in ((math.nextafter(1.0, 2.0), 0.0), (1 + 5e-10, 0.0), (1 + 1e-6, -1e-6)):
+        assert recompute(g("pure-dp", epsilon=claimed, events=(noise,))).excess == pytest.approx(excess, abs=1e-12)
+        assert (recompute(g("pure-dp", epsilon=claimed, events=(noise,))).excess == 0) == (excess == 0)
+
+
 @pytest.mark.parametrize("claimed", [5.1927, 5.632])
 def test_sound_accountants_are_not(claimed):
     pytest.importorskip("dp_accounting")

@@ -94,6 +94,24 @@ def test_without_delta_gaussian_noise_costs_infinitely_much():
     assert found.pld == found.rdp == found.basic == math.inf
 
 
+def test_adding_up_holds_at_delta():
+    """Failures beyond delta leave no sum; such that are delta but for rounding leave the sum of the epsilons."""
+    events = [{"mechanism": "approx", "epsilon": 0.5, "delta": 1e-6}] * 3
+    found = compose(events, 2e-6)
+    assert found.basic == found.pld == found.rdp == math.inf and found.failure == pytest.approx(3e-6)
+    for delta in (3e-6, 1e-6 + 1e-6 + 1e-6, math.nextafter(3e-6, 0)):
+        found = compose(events, delta)
+        assert found.basic == found.pld == found.rdp == 1.5
+    certain = compose([{"mechanism": "threshold", "delta": 0.6}] * 2, math.nextafter(1, 0))
+    assert certain.basic == math.inf and certain.failure == 1.2
+
+
+def test_it_says_where_nothing_was_reckoned():
+    stated = {"mechanism": "pure", "epsilon": 0.5}
+    assert compose([stated, stated], 0.0).stated
+    assert not compose([stated, LAPLACE], 0.0).stated and not compose([], 0.0).stated
+
+
 def test_a_contradiction_is_flagged(monkeypatch):
     """Divergences of half the true size (a broken accountant): the larger figure is given, with a warning."""
     halved = composition.total_renyi

@@ -226,8 +226,8 @@ def test_randomised_response_does_not_hide_who_answers():
 
 def test_shuffled_reports_are_reckoned_anew():
     claim = {"mechanism": "shuffled", "local_epsilon": 4.0, "reports": 10**5, "epsilon": 0.01, "delta": 1e-6}
-    assert compose([claim], 1e-6).pld == pytest.approx(0.1698, abs=3e-4)
-    better = compose([{**claim, "categories": 2}], 1e-6)
+    assert compose([claim], 1e-6, adjacency="replace").pld == pytest.approx(0.1698, abs=3e-4)
+    better = compose([{**claim, "categories": 2}], 1e-6, adjacency="replace")
     assert better.pld == pytest.approx(0.1182, abs=3e-4)
 
 
@@ -250,12 +250,33 @@ def test_bounded_range_composes_as_enumerated():
 
 def test_opaque_mechanisms_cost_what_they_state():
     assert compose([{"mechanism": "pure", "epsilon": 0.7}], 0.0).pld == 0.7
-    assert compose([{"mechanism": "hadamard-response", "epsilon": 0.7, "times": 2}], 0.0).pld == 1.4
+    local = {"mechanism": "hadamard-response", "epsilon": 0.7, "times": 2}
+    assert compose([local], 0.0, adjacency="replace").pld == 1.4
     assert compose([{"mechanism": "approx", "epsilon": 0.7, "delta": 1e-6}], 1e-6).pld == pytest.approx(0.7)
     assert compose([{"mechanism": "approx", "epsilon": 0.7, "delta": 1e-6}], 1e-7).pld == math.inf
     assert compose([{"mechanism": "zcdp", "rho": 0.5}], 1e-5).pld == pytest.approx(4.728, abs=1e-3)
     many = compose([{"mechanism": "zcdp", "rho": 0.05, "times": 5}] * 2, 1e-5)
     assert many.pld == pytest.approx(4.728, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["shuffled", "hadamard-response", "randomised-response"])
+def test_reports_do_not_hide_who_reports(name):
+    figures = {"local_epsilon": 1.0, "reports": 1000, "epsilon": 1.0, "delta": 1e-6, "categories": 2, "truth": 0.7}
+    with pytest.raises(Unsupported, match="its adjacency is replace"):
+        part({"mechanism": name, **figures}, "add-remove")
+
+
+@pytest.mark.parametrize("adjacency", ["substitute", "bounded", ""])
+def test_an_adjacency_that_is_not_known_is_not_taken_for_another(adjacency):
+    with pytest.raises(Unsupported, match="is not known to the accountants"):
+        part(laplace(1.0), adjacency)
+
+
+def test_a_root_that_was_rounded_up_is_still_a_whole_number_of_steps():
+    exact = {"mechanism": "gaussian", "scale": 1.0, "sensitivity": 1.0, "norm": "l2", "discrete": True, "count": 1}
+    rounded = {**exact, "sensitivity": math.nextafter(1.0, 2.0)}
+    assert compose([rounded], 1e-5).pld == pytest.approx(compose([exact], 1e-5).pld, abs=1e-6)
+    assert compose([exact], 1e-5).pld == pytest.approx(4.430, abs=2e-3)  # as docs/accounting.md quotes it
 
 
 def test_a_threshold_adds_its_failure():
